@@ -1,0 +1,154 @@
+"""The study as a workflow: one rule a notebook, each run by papermill.
+
+    .venv/bin/snakemake --config study=quick
+
+A rule runs again when its parameters, its inputs, its notebook or the modules it uses change.
+"""
+
+import sys
+
+from snakemake.exceptions import WorkflowError
+
+from cmrkit import paths
+from cmrkit.study import ParameterError, load_study
+
+STUDY = config.get("study") or "quick"
+STUDY_FILE = f"{workflow.basedir}/params/{STUDY}.yaml"
+OVERRIDES = {key: str(config.get(key, "")) for key in ("seed", "data", "external_data")}
+try:
+    PARAMETERS = load_study(STUDY_FILE, OVERRIDES)
+except ParameterError as error:
+    raise WorkflowError(str(error)) from None
+
+WORK = str(paths.study_folder(STUDY))
+REPORT = str(paths.report_folder(STUDY))
+ARGUMENTS = " ".join(
+    f"--{key.replace('_', '-')} {value!r}" for key, value in OVERRIDES.items() if value
+)
+RUN = f"{sys.executable} -m cmrkit.execute {{rule_notebook}} {STUDY_FILE} {ARGUMENTS}"
+
+
+def code(*parts):
+    """Sources of the kit that a notebook depends on, so that an edit runs it again."""
+    files = []
+    for part in parts:
+        path = paths.REPOSITORY / "cmrkit" / part
+        files += sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    return [str(file) for file in files]
+
+
+def run(name):
+    """Command that executes one notebook."""
+    return RUN.format(rule_notebook=name)
+
+
+def figure(name):
+    return [f"{REPORT}/figures/{name}.{ending}" for ending in ("pdf", "svg", "png")]
+
+
+COHORT = [f"{WORK}/cohort/frames.parquet", f"{WORK}/cohort/frames.zarr"]
+SYNTHETIC = [f"{WORK}/synthetic/frames.parquet", f"{WORK}/synthetic/frames.zarr"]
+TABLES = f"{REPORT}/tables"
+
+
+localrules: report
+
+
+rule report:
+    input:
+        COHORT, SYNTHETIC,
+        f"{TABLES}/training.csv",
+        f"{TABLES}/synthetic_cohort.csv",
+        f"{TABLES}/plausibility.csv",
+        f"{TABLES}/memorisation.csv",
+        f"{TABLES}/table1.csv",
+        code("report.py", "provenance.py"),
+    output: f"{REPORT}/index.html", f"{REPORT}/provenance.json"
+    params: PARAMETERS
+    message: "report: collecting what the notebooks left"
+    run:
+        from cmrkit.report import write_report
+
+        write_report(STUDY, PARAMETERS)
+
+
+rule cohort:
+    input: paths.notebook("01_cohort"), code("cohort", "phantom", "figures/cohort.py")
+    output: COHORT[0], directory(COHORT[1]), f"{TABLES}/cohort.csv", figure("figure1_cohort")
+    log: notebook=f"{REPORT}/01_cohort.ipynb"
+    params: PARAMETERS["01_cohort"]
+    threads: workflow.cores
+    message: "01_cohort: who are the patients, and what does a frame look like?"
+    shell: run("01_cohort")
+
+
+rule pggan_training:
+    input: paths.notebook("02_pggan_training"), COHORT, code("pggan", "figures/training.py")
+    output: f"{WORK}/gan/generator.safetensors", f"{TABLES}/training.csv", figure("figure2_growth")
+    log: notebook=f"{REPORT}/02_pggan_training.ipynb"
+    params: PARAMETERS["02_pggan_training"]
+    threads: workflow.cores
+    message: "02_pggan_training: how does the network grow from 4 x 4 to full size?"
+    shell: run("02_pggan_training")
+
+
+rule synthetic_cohort:
+    input:
+        paths.notebook("03_synthetic_cohort"), COHORT, f"{WORK}/gan/generator.safetensors",
+        code("figures/synthetic.py"),
+    output:
+        SYNTHETIC[0], directory(SYNTHETIC[1]), f"{TABLES}/synthetic_cohort.csv",
+        figure("figure3_synthetic"),
+    log: notebook=f"{REPORT}/03_synthetic_cohort.ipynb"
+    params: PARAMETERS["03_synthetic_cohort"]
+    threads: workflow.cores
+    message: "03_synthetic_cohort: what does the trained network make, at scale?"
+    shell: run("03_synthetic_cohort")
+
+
+rule plausibility_audit:
+    input:
+        paths.notebook("04_plausibility_audit"), COHORT, SYNTHETIC,
+        code("audit", "figures/plausibility.py"),
+    output: f"{TABLES}/plausibility.csv", figure("figure4_plausibility")
+    log: notebook=f"{REPORT}/04_plausibility_audit.ipynb"
+    params: PARAMETERS["04_plausibility_audit"]
+    threads: workflow.cores
+    message: "04_plausibility_audit: do observers believe them?"
+    shell: run("04_plausibility_audit")
+
+
+rule memorisation_audit:
+    input:
+        paths.notebook("05_memorisation_audit"), COHORT, SYNTHETIC,
+        code("audit", "figures/memorisation.py"),
+    output: f"{TABLES}/memorisation.csv", figure("figure5_memorisation")
+    log: notebook=f"{REPORT}/05_memorisation_audit.ipynb"
+    params: PARAMETERS["05_memorisation_audit"]
+    threads: workflow.cores
+    message: "05_memorisation_audit: is any of them a patient?"
+    shell: run("05_memorisation_audit")
+
+
+rule unet_comparison:
+    input:
+        paths.notebook("06_unet_comparison"), COHORT, SYNTHETIC,
+        code("unet", "figures/comparison.py"),
+    output: f"{WORK}/scores/scores.parquet", f"{TABLES}/scores.csv", figure("figure6_comparison")
+    log: notebook=f"{REPORT}/06_unet_comparison.ipynb"
+    params: PARAMETERS["06_unet_comparison"]
+    threads: workflow.cores
+    message: "06_unet_comparison: does a U-Net learn as well from them?"
+    shell: run("06_unet_comparison")
+
+
+rule significance:
+    input:
+        paths.notebook("07_significance"), f"{WORK}/scores/scores.parquet",
+        code("stats", "figures/significance.py"),
+    output: f"{TABLES}/table1.csv", f"{TABLES}/comparison.csv", figure("figure7_significance")
+    log: notebook=f"{REPORT}/07_significance.ipynb"
+    params: PARAMETERS["07_significance"]
+    threads: workflow.cores
+    message: "07_significance: is the difference real, and does it matter?"
+    shell: run("07_significance")

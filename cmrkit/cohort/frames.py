@@ -1,0 +1,100 @@
+"""The frame table: one row a frame, the same columns for every data source."""
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+VIEWS = ("4ch", "2ch", "sax")
+ROLES = ("gan", "unet", "external")
+LABELS = {0: "background", 1: "LV", 2: "LV myocardium", 3: "RV", 4: "LA", 5: "RA"}
+
+_PIXEL_COLUMNS = [
+    ("view", pa.string()),
+    ("spacing_row_mm", pa.float64()),
+    ("spacing_col_mm", pa.float64()),
+    ("labels_present", pa.list_(pa.uint8())),
+    ("source", pa.string()),
+]
+
+PATIENT_SCHEMA = pa.schema(
+    [
+        ("frame_id", pa.string()),
+        ("patient_id", pa.string()),
+        ("role", pa.string()),
+        ("site", pa.string()),
+        ("vendor", pa.string()),
+        ("disease", pa.string()),
+        ("slice_index", pa.int32()),
+        ("phase_index", pa.int32()),
+        ("phase_fraction", pa.float64()),
+        ("is_ed", pa.bool_()),
+        ("is_es", pa.bool_()),
+        *_PIXEL_COLUMNS,
+    ]
+)
+"""Columns of a patient cohort's `frames.parquet`.
+
+`patient_id` is a pseudonym; `phase_fraction` runs from 0 (end-diastole) to below 1, NaN where only
+single phases were published; spacings are in mm after preprocessing, NaN where the source does not
+state them; `labels_present` lists the label numbers (see `LABELS`) annotated in the frame.
+"""
+
+SYNTHETIC_SCHEMA = pa.schema(
+    [("frame_id", pa.string()), ("index", pa.int64()), ("seed", pa.int64()), *_PIXEL_COLUMNS]
+)
+"""Columns of a synthetic cohort's `frames.parquet`: no patient, but the latent's index and seed."""
+
+
+def write_frames(frames, path, schema=PATIENT_SCHEMA):
+    """Write a frame table as parquet, columns in the order of the contract.
+
+    Args:
+        frames: DataFrame with every column of `schema`.
+        path: file to write.
+        schema: `PATIENT_SCHEMA` or `SYNTHETIC_SCHEMA`.
+
+    Raises:
+        ValueError: a patient in two roles, an unknown role or view, or a doubled frame_id.
+    """
+    check_frames(frames)
+    table = pa.Table.from_pandas(frames, schema=schema, preserve_index=False)
+    pq.write_table(table.replace_schema_metadata(None), path)
+
+
+def read_frames(folder):
+    """Read the frame table of a cohort folder; row i belongs to pixel array row i.
+
+    Raises:
+        FileNotFoundError: the folder holds no `frames.parquet`.
+    """
+    path = Path(folder) / "frames.parquet"
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no frame table; run the notebook that makes it first")
+    return pq.read_table(path).to_pandas()
+
+
+def check_frames(frames):
+    """Refuse a frame table that breaks the contract.
+
+    Raises:
+        ValueError: naming the column and the offending values.
+    """
+    doubled = frames["frame_id"][frames["frame_id"].duplicated()]
+    if len(doubled):
+        raise ValueError(f"frame_id: {doubled.iloc[0]!r} occurs more than once")
+    _check_values(frames, "view", VIEWS)
+    if "role" not in frames:
+        return
+    _check_values(frames, "role", ROLES)
+    roles = frames.groupby("patient_id")["role"].nunique()
+    shared = list(roles.index[roles > 1])
+    if shared:
+        raise ValueError(f"role: patients in more than one role: {', '.join(shared[:5])}")
+
+
+def _check_values(frames, column, allowed):
+    unknown = sorted(set(frames[column]) - set(allowed))
+    if unknown:
+        raise ValueError(f"{column}: unknown value {unknown[0]!r}; allowed: {', '.join(allowed)}")

@@ -1,0 +1,119 @@
+"""The frame store: pixels of a cohort in zarr beside its frame table."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import zarr
+
+from cmrkit.cohort.frames import PATIENT_SCHEMA, write_frames
+
+CHUNK_FRAMES = 64
+SHARD_FRAMES = 4096
+
+
+class CohortWriter:
+    """Write a cohort folder as a stream; nothing is seen under its name until it is complete.
+
+    Use as a context manager. On leaving without an error the folder holds `frames.zarr` with
+    `image` and `mask` (uint8, [N, R, R]) and `frames.parquet` with one row a frame, in the same
+    order. On an error both are removed, and an earlier cohort in the folder stays as it was.
+
+    Args:
+        folder: cohort folder, made if absent.
+        resolution: R in pixels.
+        schema: schema of the frame table.
+    """
+
+    def __init__(self, folder, resolution, schema=PATIENT_SCHEMA):
+        self.folder = Path(folder)
+        self.schema = schema
+        self.resolution = resolution
+        self._rows = []
+        self._waiting = []  # [(images, masks)] not yet a full shard
+        self._n_waiting = 0
+        self._written = 0
+
+    def __enter__(self):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._temporary = self.folder / "frames.zarr.tmp"
+        shutil.rmtree(self._temporary, ignore_errors=True)
+        self._group = zarr.create_group(self._temporary)
+        for name in ("image", "mask"):
+            self._group.create_array(
+                name,
+                shape=(0, self.resolution, self.resolution),
+                chunks=(CHUNK_FRAMES, self.resolution, self.resolution),
+                shards=(SHARD_FRAMES, self.resolution, self.resolution),
+                dtype="uint8",
+            )
+        return self
+
+    def append(self, images, masks, rows):
+        """Add frames.
+
+        Args:
+            images: [n, R, R] uint8.
+            masks: [n, R, R] uint8.
+            rows: n dicts, one frame table row each.
+
+        Raises:
+            ValueError: counts, shapes or types do not fit.
+        """
+        expected = (len(rows), self.resolution, self.resolution)
+        for name, pixels in (("images", images), ("masks", masks)):
+            if pixels.shape != expected or pixels.dtype != np.uint8:
+                raise ValueError(f"{name}: {pixels.dtype} {pixels.shape}, expected uint8 {expected}")
+        self._rows.extend(rows)
+        self._waiting.append((images, masks))
+        self._n_waiting += len(rows)
+        if self._n_waiting >= SHARD_FRAMES:
+            self._flush(keep=self._n_waiting % SHARD_FRAMES)
+
+    def _flush(self, keep=0):
+        """Write whole shards, so that none is read back and compressed twice."""
+        if not self._waiting:
+            return
+        count = self._n_waiting - keep
+        for part, name in enumerate(("image", "mask")):
+            pixels = np.concatenate([pair[part] for pair in self._waiting])
+            array = self._group[name]
+            array.resize((self._written + count, self.resolution, self.resolution))
+            array[self._written :] = pixels[:count]
+            if part == 0:
+                left_images = pixels[count:]
+            else:
+                left_masks = pixels[count:]
+        self._waiting = [(left_images, left_masks)]
+        self._n_waiting = keep
+        self._written += count
+
+    def __exit__(self, kind, error, trace):
+        if kind is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+            return
+        self._flush()
+        table = self.folder / "frames.parquet.tmp"
+        write_frames(pd.DataFrame(self._rows), table, self.schema)
+        final = self.folder / "frames.zarr"
+        shutil.rmtree(final, ignore_errors=True)
+        self._temporary.rename(final)
+        table.replace(self.folder / "frames.parquet")
+
+
+def load_pixels(folder, rows=None):
+    """Read frames of a cohort folder into memory.
+
+    Args:
+        folder: cohort folder.
+        rows: row numbers of the frame table in rising order, or None for all.
+
+    Returns:
+        images, masks: [n, R, R] uint8 each.
+    """
+    group = zarr.open_group(Path(folder) / "frames.zarr", mode="r")
+    if rows is None:
+        return group["image"][:], group["mask"][:]
+    rows = np.asarray(rows)
+    return group["image"].oindex[rows], group["mask"].oindex[rows]

@@ -1,0 +1,83 @@
+"""One look for all figures: journal widths, colours, fonts, and files that do not change by themselves."""
+
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import seaborn as sns
+
+from cmrkit.cohort.frames import LABELS
+
+SINGLE_COLUMN_MM = 85
+DOUBLE_COLUMN_MM = 170
+FORMATS = ("pdf", "svg", "png")
+
+_PALETTE = sns.color_palette("colorblind")
+LABEL_COLOURS = dict(zip([name for number, name in LABELS.items() if number], _PALETTE, strict=False))
+ARM_COLOURS = {"patient": _PALETTE[0], "synthetic": _PALETTE[1]}
+ROLE_COLOURS = {"gan": _PALETTE[4], "unet": _PALETTE[2], "external": _PALETTE[7]}
+
+RC = {
+    "figure.constrained_layout.use": True,
+    "font.family": "DejaVu Sans",  # ships with matplotlib, so the same bytes on every machine
+    "font.size": 7,
+    "axes.titlesize": 8,
+    "axes.labelsize": 7,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "legend.fontsize": 6.5,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "lines.linewidth": 1.2,
+    "image.cmap": "gray",
+    "image.interpolation": "nearest",
+    "pdf.fonttype": 42,  # TrueType, as journals ask
+    "ps.fonttype": 42,
+    "svg.hashsalt": "cmrkit",  # element ids that do not change from run to run
+    "savefig.dpi": 300,
+    "figure.dpi": 110,
+}
+
+
+@contextmanager
+def style():
+    """Draw figures inside this context in the kit's style."""
+    with mpl.rc_context(RC):
+        yield
+
+
+def size(width_mm, height_mm):
+    """Figure size in inches from millimetres on paper."""
+    return width_mm / 25.4, height_mm / 25.4
+
+
+def save_figure(figure, folder, name, table):
+    """Write one figure as PDF, SVG and 300 dpi PNG, without dates.
+
+    Args:
+        figure: matplotlib Figure drawn inside `style()`.
+        folder: where the files go; made if absent.
+        name: file name without ending, e.g. `figure1_cohort`.
+        table: file name of the table that the figure was drawn from, kept in the metadata.
+
+    Returns:
+        path of the PNG.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    source = f"drawn from {table}"
+    metadata = {
+        "pdf": {"CreationDate": None, "ModDate": None, "Subject": source},
+        "svg": {"Date": None, "Description": source},
+        "png": {"Description": source},
+    }
+    with style():
+        for ending in FORMATS:
+            temporary = folder / f".{name}.{ending}"
+            figure.savefig(temporary, format=ending, metadata=metadata[ending])
+            temporary.replace(folder / f"{name}.{ending}")
+    plt.close(figure)
+    return folder / f"{name}.png"

@@ -1,0 +1,70 @@
+"""Where everything lies: the one module that knows folders and file names."""
+
+import os
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+NOTEBOOKS = (
+    "01_cohort",
+    "02_pggan_training",
+    "03_synthetic_cohort",
+    "04_plausibility_audit",
+    "05_memorisation_audit",
+    "06_unet_comparison",
+    "07_significance",
+)
+
+
+def root():
+    """Folder that holds `work/` and `reports/`: the repository, or `CMRKIT_ROOT` where that is set.
+
+    Choice: an environment variable, so that tests and clusters can write elsewhere (scratch) while
+    the parameters of a study stay the same.
+    """
+    return Path(os.environ.get("CMRKIT_ROOT", REPOSITORY)).resolve()
+
+
+def study_folder(study):
+    """`work/<study>`: what the notebooks hand to each other; git-ignored and movable."""
+    return root() / "work" / study
+
+
+def report_folder(study):
+    """`reports/<study>`: what a finished study leaves for people."""
+    return root() / "reports" / study
+
+
+def notebook(name):
+    """The notebook's source, without outputs."""
+    return REPOSITORY / "notebooks" / f"{name}.ipynb"
+
+
+def figures(study):
+    """Figures of the report."""
+    return report_folder(study) / "figures"
+
+
+def tables(study):
+    """Tables of the report, each a CSV."""
+    return report_folder(study) / "tables"
+
+
+def write_table(table, study, name):
+    """Write a report table as CSV, moved into place when complete.
+
+    Args:
+        table: DataFrame; its index is not written.
+        study: name of the study.
+        name: file name without ending.
+
+    Returns:
+        path of the CSV.
+    """
+    folder = tables(study)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.csv"
+    temporary = folder / f".{name}.csv"
+    table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+    temporary.replace(path)
+    return path

@@ -1,0 +1,104 @@
+import pytest
+import yaml
+
+from cmrkit import paths
+from cmrkit.params import SECTIONS
+from cmrkit.study import ParameterError, check_notebook, load_study
+
+STUDIES = sorted((paths.REPOSITORY / "params").glob("*.yaml"))
+
+
+def write(tmp_path, text):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("common: {sed: 3}", ["common.sed", "unknown key", "did you mean 'seed'?"]),
+        ("01_chort: {}", ["01_chort", "unknown section", "did you mean '01_cohort'?"]),
+        ("02_pggan_training: {train_kimg: 1e-3}", ["train_kimg", "'1e-3'", "write 0.001"]),
+        ("01_cohort: {resolution: 48}", ["01_cohort.resolution", "48", "power of two", "try 64"]),
+        ("01_cohort: {resolution: [64]}", ["01_cohort.resolution", "[64]", "integer"]),
+        ("07_significance: {margin: 2}", ["07_significance.margin", "2", "less than 0.5"]),
+        ("common: {views: [3ch]}", ["common.views.0", "'3ch'", "'4ch', '2ch' or 'sax'"]),
+        ("common: {views: [sax, sax]}", ["common.views", "listed twice"]),
+        ("common: {seed: yes}", ["common.seed", "True", "integer"]),
+        ("02_pggan_training: {views: [sax]}", ["02_pggan_training.views", "unknown key"]),
+        ("01_cohort: {source: chla}", ["01_cohort.data", "empty", "DATA=<folder>"]),
+        ("01_cohort: {source: chla, data: /no/such}", ["01_cohort.data", "/no/such", "check"]),
+        ("01_cohort: {data: /tmp}", ["01_cohort.data", "'/tmp'", "leave it out"]),
+        ("01_cohort: {patients_unet: 0}", ["01_cohort.patients_unet", "0", "give a number"]),
+        ("06_unet_comparison: {arms: [patient]}", ["06_unet_comparison.arms", "'synthetic'"]),
+        ("07_significance: {scores: no.csv}", ["07_significance.scores", "'no.csv'"]),
+        ("seed: 3", ["mine.yaml", "sections"]),
+        ("common: [", ["mine.yaml", "not YAML"]),
+    ],
+)
+def test_a_wrong_parameter_stops_with_one_line_that_names_it(tmp_path, text, says):
+    with pytest.raises(ParameterError) as error:
+        load_study(write(tmp_path, text))
+    message = str(error.value)
+    assert "\n" not in message
+    assert all(part in message for part in ["mine.yaml", *says]), message
+
+
+def test_a_patient_in_two_stated_roles_is_refused(tmp_path):
+    text = f"""
+common: {{views: [sax]}}
+01_cohort: {{source: chla, data: {tmp_path}, patients_gan: 0, patients_unet: 0,
+  patients_external: 0, roles_gan: ["3", "4"], roles_unet: ["4"], roles_external: ["5"]}}"""
+    with pytest.raises(ParameterError, match=r"roles_unet: patient '4' is also in roles_gan"):
+        load_study(write(tmp_path, text))
+
+
+def test_a_view_that_the_source_does_not_have_is_refused(tmp_path):
+    text = f"01_cohort: {{source: chla, data: {tmp_path}}}"
+    with pytest.raises(ParameterError, match="4ch is not in source chla; use sax"):
+        load_study(write(tmp_path, text))
+
+
+def test_a_missing_study_names_the_ones_there_are(tmp_path):
+    write(tmp_path, "common: {}")
+    with pytest.raises(ParameterError, match="no such study; there are: mine"):
+        load_study(tmp_path / "yours.yaml")
+
+
+def test_the_command_line_stands_above_the_file(tmp_path):
+    study = load_study(write(tmp_path, "common: {seed: 3}"), {"seed": "7", "data": ""})
+    assert {values["seed"] for values in study.values()} == {7}
+    with pytest.raises(ParameterError, match="'x' is not a whole number"):
+        load_study(write(tmp_path, ""), {"seed": "x"})
+
+
+def test_a_section_may_have_its_own_seed(tmp_path):
+    study = load_study(write(tmp_path, "06_unet_comparison: {seed: 9}"))
+    assert study["06_unet_comparison"]["seed"] == 9
+    assert study["01_cohort"]["seed"] == 1
+
+
+def test_the_name_of_the_file_is_the_name_of_the_study(tmp_path):
+    assert {v["study"] for v in load_study(write(tmp_path, "")).values()} == {"mine"}
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda p: p.stem)
+def test_every_committed_study_is_valid(path, tmp_path):
+    source = (yaml.safe_load(path.read_text()).get("01_cohort") or {}).get("source", "simulated")
+    load_study(path, {"data": "" if source == "simulated" else str(tmp_path)})
+
+
+def test_a_notebook_started_by_hand_checks_its_own_cell():
+    values = {"study": "quick", "seed": 1, "margin": 0.01, "alpha": 0.05, "scores": "", "x": object}
+    check_notebook("07_significance", values)
+    with pytest.raises(ParameterError, match=r"07_significance.margin: -1"):
+        check_notebook("07_significance", values | {"margin": -1})
+
+
+@pytest.mark.parametrize("section", SECTIONS.values(), ids=SECTIONS)
+def test_every_parameter_says_what_it_means_and_numbers_say_their_range(section):
+    for name, field in section.model_fields.items():
+        assert field.description, name
+        if field.annotation in (int, float):
+            assert field.metadata, f"{name} has no range"
