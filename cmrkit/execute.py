@@ -49,7 +49,7 @@ def execute(name, parameters):
             flat.write_text(yaml.safe_dump(parameters, sort_keys=False))
             papermill.execute_notebook(
                 paths.notebook(name), executed, parameters,
-                kernel_name="python3", progress_bar=False, cwd=paths.root(),
+                kernel_name="python3", progress_bar=False, cwd=paths.REPOSITORY,
             )  # fmt: skip
     except Timeout:
         raise NotebookError(

@@ -1,6 +1,5 @@
 """Where everything lies: the one module that knows folders and file names."""
 
-import os
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -16,23 +15,14 @@ NOTEBOOKS = (
 )
 
 
-def root():
-    """Folder that holds `work/` and `reports/`: the repository, or `CMRKIT_ROOT` where that is set.
-
-    Choice: an environment variable, so that tests and clusters can write elsewhere (scratch) while
-    the parameters of a study stay the same.
-    """
-    return Path(os.environ.get("CMRKIT_ROOT", REPOSITORY)).resolve()
-
-
 def study_folder(study):
-    """`work/<study>`: what the notebooks hand to each other; git-ignored and movable."""
-    return root() / "work" / study
+    """`work/<study>`: what the notebooks hand to each other; git-ignored, may be a link to scratch."""
+    return REPOSITORY / "work" / study
 
 
 def report_folder(study):
     """`reports/<study>`: what a finished study leaves for people."""
-    return root() / "reports" / study
+    return REPOSITORY / "reports" / study
 
 
 def notebook(name):

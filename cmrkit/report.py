@@ -51,7 +51,8 @@ a role comes from the simulated Tetralogy-of-Fallot cohort. No patient was image
 {{ record.machine.cores }} cores, {{ record.machine.memory_gb }} GB,
 GPU: {{ record.machine.gpus | join(', ') or 'none' }}; written {{ record.written }}.
 Parameters, versions and digests: <a href="provenance.json">provenance.json</a>.
-Tables: {% for name in tables %}<a href="tables/{{ name }}">{{ name }}</a>{{ ", " if not loop.last }}
+Tables: {% for name in tables -%}
+<a href="tables/{{ name }}">{{ name }}</a>{{ ", " if not loop.last }}
 {% endfor %}.</p>
 </body></html>
 """

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import pandas as pd
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -98,3 +98,25 @@ def _check_values(frames, column, allowed):
     unknown = sorted(set(frames[column]) - set(allowed))
     if unknown:
         raise ValueError(f"{column}: unknown value {unknown[0]!r}; allowed: {', '.join(allowed)}")
+
+
+def labels_of_views(frames):
+    """Every label number annotated in a view, e.g. `{"sax": [1, 2, 3]}`."""
+    return {
+        view: sorted({int(label) for labels in rows for label in labels})
+        for view, rows in frames.groupby("view", sort=False)["labels_present"]
+    }
+
+
+def fully_labelled(frames):
+    """Frames that carry every label of their view.
+
+    Choice: a network that makes image and labels together learns from these alone, since a label
+    that nobody drew would be learnt as absent.
+
+    Returns:
+        [n] bool array.
+    """
+    wanted = labels_of_views(frames)
+    pairs = zip(frames["view"], frames["labels_present"], strict=True)
+    return np.array([set(labels) == set(wanted[view]) for view, labels in pairs])

@@ -64,7 +64,9 @@ class CohortWriter:
         expected = (len(rows), self.resolution, self.resolution)
         for name, pixels in (("images", images), ("masks", masks)):
             if pixels.shape != expected or pixels.dtype != np.uint8:
-                raise ValueError(f"{name}: {pixels.dtype} {pixels.shape}, expected uint8 {expected}")
+                raise ValueError(
+                    f"{name}: {pixels.dtype} {pixels.shape}, expected uint8 {expected}"
+                )
         self._rows.extend(rows)
         self._waiting.append((images, masks))
         self._n_waiting += len(rows)

@@ -1,4 +1,4 @@
-"""One look for all figures: journal widths, colours, fonts, and files that do not change by themselves."""
+"""One look for all figures: journal widths, colours, fonts, and bytes that do not change."""
 
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +14,9 @@ DOUBLE_COLUMN_MM = 170
 FORMATS = ("pdf", "svg", "png")
 
 _PALETTE = sns.color_palette("colorblind")
-LABEL_COLOURS = dict(zip([name for number, name in LABELS.items() if number], _PALETTE, strict=False))
+LABEL_COLOURS = dict(
+    zip([name for number, name in LABELS.items() if number], _PALETTE, strict=False)
+)
 ARM_COLOURS = {"patient": _PALETTE[0], "synthetic": _PALETTE[1]}
 ROLE_COLOURS = {"gan": _PALETTE[4], "unet": _PALETTE[2], "external": _PALETTE[7]}
 

@@ -8,8 +8,18 @@ MYOCARDIAL_DENSITY = 1.05  # g/mL
 
 # mean, SD by sex; provisional, see milestone 2
 INDEXED = {
-    "m": {"rvedvi": (121.0, 33.0), "rvef": (48.0, 8.0), "lvedvi": (86.0, 18.0), "lvef": (56.0, 7.0)},
-    "f": {"rvedvi": (109.0, 29.0), "rvef": (51.0, 8.0), "lvedvi": (78.0, 16.0), "lvef": (58.5, 7.0)},
+    "m": {
+        "rvedvi": (121.0, 33.0),
+        "rvef": (48.0, 8.0),
+        "lvedvi": (86.0, 18.0),
+        "lvef": (56.0, 7.0),
+    },
+    "f": {
+        "rvedvi": (109.0, 29.0),
+        "rvef": (51.0, 8.0),
+        "lvedvi": (78.0, 16.0),
+        "lvef": (58.5, 7.0),
+    },
 }
 
 
@@ -68,8 +78,9 @@ def draw_patient(seed, number):
         rv_wall_mm=float(np.clip(rng.normal(4.5, 0.9), 3, 7)),
         la_max_ml=float(bsa * np.clip(rng.normal(38, 7), 22, 60)),
         ra_max_ml=float(bsa * np.clip(rng.normal(52, 11), 28, 90)),
-        septal_flattening=float(np.clip(0.10 + 0.0016 * (values["rvedvi"] - 80), 0.04, 0.28)
-                                + 0.03 * rng.normal()),
+        septal_flattening=float(
+            np.clip(0.10 + 0.0016 * (values["rvedvi"] - 80), 0.04, 0.28) + 0.03 * rng.normal()
+        ),
     )
 
 

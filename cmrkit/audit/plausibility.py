@@ -1,0 +1,152 @@
+"""The automated reader: which frames have implausible anatomy, judged without people.
+
+It measures each frame's label map and image and calls a frame implausible when a measure lies
+further outside the range of patients than the measures of held-out patients do. Its sensitivity
+and specificity are part of its answer.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cmrkit.audit.agreement import share_with_interval, upper_bound
+from cmrkit.audit.controls import make_controls
+from cmrkit.audit.part import Part
+from cmrkit.audit.ranges import PatientRanges
+
+TITLE = "automated reader, no human ratings"
+LEAST_SENSITIVITY = 0.8  # Choice: an audit that misses a fifth of gross faults proves nothing
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the automated reader found.
+
+    Attributes:
+        readings: `frame_id, view, group, control, z, reason, implausible`, a row a frame read;
+            group is `synthetic`, `patient` (held out) or `control` (planted, implausible).
+        performance: `view, group, measure, count, frames, share, low, high`: sensitivity to each
+            kind of control and specificity on held-out patients.
+        summary: `view, count, frames, share, low, high, false_alarm, sensitivity, informative,
+            verdict`: synthetic frames called implausible.
+    """
+
+    readings: pd.DataFrame
+    performance: pd.DataFrame
+    summary: pd.DataFrame
+
+
+def read_automatically(synthetic, reference, held_out, seed, controls=120, specificity=0.95):
+    """Read synthetic frames without people, and measure how well this reader reads.
+
+    Each measure of a frame becomes a z value against the reference patients; the largest z of a
+    frame decides, and its measure is the reason. The threshold is the `specificity` quantile of
+    held-out patients' largest z. Controls are made of held-out frames.
+
+    Args:
+        synthetic: `Part` to read.
+        reference: `Part` of the GAN role, which sets the ranges.
+        held_out: `Part` of patients that neither the GAN nor the ranges have seen.
+        seed: study seed.
+        controls: planted implausible frames a view.
+        specificity: share of held-out patient frames that shall be called plausible.
+
+    Returns:
+        `Reading`.
+
+    Raises:
+        ValueError: a view of the synthetic frames is missing among the patients.
+    """
+    results = []
+    for view in synthetic.frames["view"].unique():
+        parts = [part.view(view) for part in (reference, held_out)]
+        for name, part in zip(("reference", "held_out"), parts, strict=True):
+            if not len(part.frames):
+                raise ValueError(f"{name}: no patient frame of view {view!r}; see 01_cohort")
+        results.append(_read_view(view, synthetic.view(view), *parts, seed, controls, specificity))
+    return Reading(*(pd.concat(tables, ignore_index=True) for tables in zip(*results, strict=True)))
+
+
+def _read_view(view, synthetic, reference, held_out, seed, controls, specificity):
+    ranges = PatientRanges(reference)
+    # one control a held-out frame and edit: few patients cannot give many
+    count = min(controls, 3 * len(held_out.frames))
+    planted = Part(*make_controls(*held_out, count, seed))
+    groups = {"synthetic": synthetic, "patient": held_out, "control": planted}
+    tables = []
+    for group, part in groups.items():
+        table = ranges.largest_z(part)
+        table.insert(0, "group", group)
+        table.insert(0, "view", view)
+        table.insert(0, "frame_id", part.frames["frame_id"])
+        table["control"] = part.frames["control"] if group == "control" else ""
+        table["patient_id"] = part.frames.get("patient_id", part.frames["frame_id"])
+        tables.append(table)
+    readings = pd.concat(tables, ignore_index=True)
+    patients = readings[readings["group"] == "patient"]
+    readings["implausible"] = readings["z"] > np.quantile(patients["z"], specificity)
+    performance = _performance(view, readings, specificity)
+    return readings, performance, _summary(view, readings, performance)
+
+
+def _performance(view, readings, specificity):
+    """Sensitivity to each kind of control; specificity on patients left out of the threshold."""
+    controls = readings[readings["group"] == "control"]
+    rows = [("all controls", controls), *controls.groupby("control")]
+    table = [
+        {"view": view, "group": name, "measure": "sensitivity"}
+        | share_with_interval(part["implausible"].to_numpy(), part["patient_id"])
+        for name, part in rows
+    ]
+    patients = readings[readings["group"] == "patient"]
+    plausible = ~_left_out_calls(patients, specificity)
+    row = {"view": view, "group": "held-out patients", "measure": "specificity"}
+    table.append(row | share_with_interval(plausible, patients["patient_id"]))
+    return pd.DataFrame(table)
+
+
+def _left_out_calls(patients, specificity):
+    """[n] bool: called implausible at the threshold that the other patients set."""
+    z, ids = patients["z"].to_numpy(), patients["patient_id"].to_numpy()
+    calls = np.zeros(len(z), dtype=bool)
+    for patient in np.unique(ids):
+        own = ids == patient
+        calls[own] = z[own] > np.quantile(z[~own], specificity)
+    return calls
+
+
+def _summary(view, readings, performance):
+    synthetic = readings[readings["group"] == "synthetic"]["implausible"].to_numpy()
+    found = share_with_interval(synthetic)
+    by_group = performance.set_index("group")
+    sensitivity = by_group.loc["all controls"]
+    specificity = by_group.loc["held-out patients"]
+    informative = sensitivity["low"] >= LEAST_SENSITIVITY
+    row = {
+        "view": view,
+        **found,
+        "upper_bound": upper_bound(found["count"], found["frames"]),
+        "false_alarm": 1 - specificity["share"],
+        "sensitivity": sensitivity["share"],
+        "informative": informative,
+        "verdict": _verdict(view, found, sensitivity, specificity, informative),
+    }
+    return pd.DataFrame([row])
+
+
+def _verdict(view, found, sensitivity, specificity, informative):
+    missed = _percent(1 - sensitivity["share"], 1 - sensitivity["high"], 1 - sensitivity["low"])
+    if not informative:
+        return f"{view}: not informative: the {TITLE}, misses {missed} of the planted frames"
+    called = _percent(found["share"], found["low"], found["high"])
+    alarm = _percent(1 - specificity["share"], 1 - specificity["high"], 1 - specificity["low"])
+    more = found["low"] > 1 - specificity["low"]
+    return (
+        f"{view}: {called} of synthetic frames called implausible ({TITLE}), "
+        f"{'more than' if more else 'against'} {alarm} of held-out patient frames"
+    )
+
+
+def _percent(share, low, high):
+    return f"{share:.1%} [{low:.1%} to {high:.1%}]".replace("%", " %")

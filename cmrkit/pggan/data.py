@@ -1,0 +1,204 @@
+"""The training file, what a network sees of it at a level, and which frames a tick draws."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+FORMAT = "cmrkit training data 1"
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Labelled frames in memory.
+
+    Attributes:
+        image: [N, R, R] uint8.
+        mask: [N, R, R] uint8, label numbers.
+        view: [N] int64, position in `view_names`.
+        view_names: e.g. ("4ch", "sax").
+        labels: label numbers that get a channel.
+    """
+
+    image: torch.Tensor
+    mask: torch.Tensor
+    view: torch.Tensor
+    view_names: tuple[str, ...]
+    labels: tuple[int, ...]
+
+    def labels_of_view(self):
+        """[V, labels] bool: which labels occur in the frames of each view."""
+        present = torch.zeros(len(self.view_names), len(self.labels), dtype=torch.bool)
+        for v in range(len(self.view_names)):
+            found = torch.unique(self.mask[self.view == v])
+            present[v] = torch.isin(torch.tensor(self.labels), found)
+        return present
+
+
+def save_training_data(path, images, masks, views, labels, view_names):
+    """Write labelled frames as one file, so that training needs nothing else.
+
+    Args:
+        path: file to write, ending `.safetensors`.
+        images: [N, R, R] uint8 numpy array, R a power of two.
+        masks: [N, R, R] uint8 numpy array of label numbers.
+        views: N view names.
+        labels: label numbers to train; others count as background.
+        view_names: the views, in the order of the recipe.
+
+    Raises:
+        ValueError: shapes, types or views do not fit.
+    """
+    images, masks = np.asarray(images), np.asarray(masks)
+    for name, pixels in (("images", images), ("masks", masks)):
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[1] != pixels.shape[2]:
+            raise ValueError(f"{name}: {pixels.dtype} {pixels.shape}; expected uint8 [N, R, R]")
+    if not images.shape == masks.shape or len(views) != len(images):
+        raise ValueError(
+            f"masks: {masks.shape}, views: {len(views)}; expected as many as images {images.shape}"
+        )
+    for view in view_names:
+        if view not in set(views):
+            raise ValueError(f"view_names: no frame of view {view!r}; leave it out")
+    unknown = sorted(set(views) - set(view_names))
+    if unknown:
+        raise ValueError(f"views: {unknown[0]!r} is not in view_names {list(view_names)}; add it")
+    tensors = {
+        "image": torch.from_numpy(np.ascontiguousarray(images)),
+        "mask": torch.from_numpy(np.ascontiguousarray(masks)),
+        "view": torch.tensor([list(view_names).index(view) for view in views]),
+    }
+    metadata = {
+        "format": FORMAT,
+        "view_names": json.dumps(list(view_names)),
+        "labels": json.dumps([int(label) for label in labels]),
+    }
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.tmp")
+    save_file(tensors, temporary, metadata)
+    temporary.replace(path)
+
+
+def load_training_data(path):
+    """Read the file that `save_training_data` wrote.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not such a file.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no training data; write it with save_training_data")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise ValueError(f"{path}: not '{FORMAT}'; write it with save_training_data")
+            tensors = {name: file.get_tensor(name) for name in ("image", "mask", "view")}
+    except SafetensorError as error:
+        raise ValueError(f"{path}: damaged or foreign ({error}); write it again") from None
+    return TrainingData(
+        **tensors,
+        view_names=tuple(json.loads(metadata["view_names"])),
+        labels=tuple(json.loads(metadata["labels"])),
+    )
+
+
+def level_frames(data, resolution, chunk=4096):
+    """All frames as the networks see them at one level.
+
+    Args:
+        data: TrainingData.
+        resolution: pixels a side, at most R.
+
+    Returns:
+        [N, C, resolution, resolution] uint8, channels last: the image, then one map a label, 255
+        inside and 0 outside, averaged down like the image.
+    """
+    labels = torch.tensor(data.labels, dtype=torch.uint8)
+    factor = data.image.shape[-1] // resolution
+    parts = []
+    for image, mask in zip(data.image.split(chunk), data.mask.split(chunk), strict=True):
+        maps = (mask[:, None] == labels[None, :, None, None]).to(torch.uint8) * 255
+        frames = torch.cat([image[:, None], maps], dim=1)  # [n, C, R, R]
+        if factor > 1:
+            frames = F.avg_pool2d(frames.float(), factor).round().to(torch.uint8)
+        parts.append(frames.contiguous(memory_format=torch.channels_last))
+    return torch.cat(parts)
+
+
+def to_signed(frames):
+    """uint8 0 to 255 to float32 -1 to 1, same shape."""
+    return frames.float() / 127.5 - 1
+
+
+def decode(frames, allowed):
+    """Generated frames to image and label map.
+
+    Args:
+        frames: [N, C, R, R] float32, data in -1 to 1.
+        allowed: [N, C - 1] bool, which labels the frame's view has.
+
+    Returns:
+        image: [N, R, R] uint8.
+        label: [N, R, R] uint8, 0 for background, k for the k-th label of the recipe.
+
+    Choice: background gets what the labels leave of 1, so that a border between two labels that
+    are both unsure does not turn into background; then the largest share wins.
+    """
+    image = ((frames[:, 0] + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    share = (frames[:, 1:] + 1) / 2  # [N, K, R, R]
+    share = share.clamp(0, 1) * allowed[:, :, None, None]
+    background = 1 - share.sum(dim=1, keepdim=True)
+    return image, torch.cat([background, share], dim=1).argmax(dim=1).to(torch.uint8)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Everything random in one tick of S steps of B images, for all processes together.
+
+    Attributes:
+        row: [S, B] int64, real frames.
+        view: [S, B] int64, their views; the generated frames of a step have the same.
+        z_discriminator, z_generator: [S, B, latent] float32.
+        mix: [S, B] float32, position between real and generated frame for the gradient penalty.
+    """
+
+    row: torch.Tensor
+    view: torch.Tensor
+    z_discriminator: torch.Tensor
+    z_generator: torch.Tensor
+    mix: torch.Tensor
+
+
+def draw_tick(recipe, rows_of_view, images_shown, steps, batch, group):
+    """Draw a tick's frames and latents, a pure function of the seed and the images shown.
+
+    Nothing else is random in training, so there is no generator state to keep, and a resumed run
+    and a run on any number of processes see the same frames and latents.
+
+    Args:
+        recipe: gives seed and latent.
+        rows_of_view: list of [n] int64 numpy arrays, the rows of each view.
+        images_shown: at the start of the tick.
+        steps, batch: S and B.
+        group: neighbours that share a minibatch standard deviation; they get the same view.
+
+    Choice: frames are drawn with replacement and views in equal shares, because the synthetic
+    cohort has equal shares.
+    """
+    rng = np.random.default_rng([recipe.seed, images_shown])
+    groups, views = max(1, batch // group), len(rows_of_view)
+    view = (np.arange(groups)[None] + rng.integers(views, size=(steps, 1))) % views  # [S, M]
+    view = view.repeat(batch // groups, axis=1)  # [S, B]
+    row = np.empty((steps, batch), np.int64)
+    for v, rows in enumerate(rows_of_view):
+        row[view == v] = rows[rng.integers(len(rows), size=(view == v).sum())]
+    latents = rng.standard_normal((2, steps, batch, recipe.latent), dtype=np.float32)
+    mix = rng.random((steps, batch), dtype=np.float32)
+    return Draws(*(torch.from_numpy(a) for a in (row, view, latents[0], latents[1], mix)))

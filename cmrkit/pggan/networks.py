@@ -1,0 +1,257 @@
+"""Generator and discriminator of PG-GAN, to be read beside Karras et al. 2018, section 4 and table 2.
+
+Shapes: N frames, C channels (the image, then one a label), W feature maps, R pixels a side.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+LEAK = 0.2
+GAIN = math.sqrt(2)  # He et al. 2015, for layers followed by a leaky ReLU
+GROUP = 4  # samples a minibatch standard deviation
+
+
+def pixel_norm(x, eps=1e-8):
+    """Normalise the feature vector of each pixel to unit mean square.
+
+    Args:
+        x: [N, W] or [N, W, R, R]; the mean square is taken in float32 whatever the type.
+
+    Source: Karras et al. 2018, section 4.2.
+    """
+    mean_square = x.float().square().mean(dim=1, keepdim=True)  # [N, 1, R, R]
+    return x * torch.rsqrt(mean_square + eps).to(x.dtype)
+
+
+def minibatch_stddev(x, group=GROUP):
+    """Append one map that tells how much the samples of a group differ.
+
+    Groups are neighbours in the batch: samples 0 to 3, 4 to 7, ... so that real and generated
+    frames can share one batch without sharing a group.
+
+    Args:
+        x: [N, W, R, R]; N a multiple of `group`, or smaller than it.
+
+    Returns:
+        [N, W + 1, R, R]: the standard deviation over the group, averaged over features and pixels.
+
+    Raises:
+        ValueError: N is not a multiple of the group.
+
+    Source: Karras et al. 2018, section 3; group of 4 and epsilon as in the published code.
+    """
+    n, w, r, _ = x.shape
+    group = min(group, n)
+    if n % group:
+        raise ValueError(f"minibatch of {n} is not a multiple of the group of {group}; change batch")
+    y = x.float().reshape(n // group, group, w, r, r)  # [M, G, W, R, R]
+    y = y - y.mean(dim=1, keepdim=True)
+    y = (y.square().mean(dim=1) + 1e-8).sqrt()  # [M, W, R, R]
+    y = y.mean(dim=(1, 2, 3))  # [M]
+    y = y.repeat_interleave(group).to(x.dtype)  # [N]
+    return torch.cat([x, y[:, None, None, None].expand(n, 1, r, r)], dim=1)
+
+
+def upsample(x):
+    """Repeat each pixel twice in both directions: [N, C, R, R] to [N, C, 2R, 2R]."""
+    return F.interpolate(x, scale_factor=2, mode="nearest")
+
+
+def downsample(x):
+    """Average 2 x 2 pixels: [N, C, R, R] to [N, C, R/2, R/2]."""
+    return F.avg_pool2d(x, 2)
+
+
+def fade_in(old, new, alpha):
+    """Blend the previous level, already brought to this level's shape, with the newest one.
+
+    Source: Karras et al. 2018, section 2, figure 2.
+    """
+    return torch.lerp(old, new, alpha)
+
+
+class EqualizedLayer(nn.Module):
+    """Weights drawn from N(0, 1) and scaled at run time by gain / sqrt(fan in); bias from 0.
+
+    So every weight moves by the same relative amount under Adam, however wide its layer.
+
+    Source: Karras et al. 2018, section 4.1.
+    """
+
+    def __init__(self, shape, fan_in, n_out, gain, rng):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(shape, generator=rng))
+        self.bias = nn.Parameter(torch.zeros(n_out))
+        self.scale = gain / math.sqrt(fan_in)
+
+    def scaled(self, dtype):
+        """Weight and bias at work, in the type of the input."""
+        return (self.weight * self.scale).to(dtype), self.bias.to(dtype)
+
+
+class Dense(EqualizedLayer):
+    """[N, n_in] to [N, n_out]."""
+
+    def __init__(self, n_in, n_out, rng, gain=GAIN):
+        super().__init__((n_out, n_in), n_in, n_out, gain, rng)
+
+    def forward(self, x):
+        return F.linear(x, *self.scaled(x.dtype))
+
+
+class Conv(EqualizedLayer):
+    """Convolution that keeps the size: [N, n_in, R, R] to [N, n_out, R, R]."""
+
+    def __init__(self, n_in, n_out, rng, kernel=3, gain=GAIN):
+        super().__init__((n_out, n_in, kernel, kernel), n_in * kernel**2, n_out, gain, rng)
+        self.padding = kernel // 2
+
+    def forward(self, x):
+        return F.conv2d(x, *self.scaled(x.dtype), padding=self.padding)
+
+
+def _spread(weight):
+    """3 x 3 kernel and 2 x 2 box in one: [A, B, 3, 3] to [A, B, 4, 4]."""
+    w = F.pad(weight, (1, 1, 1, 1))
+    return w[..., 1:, 1:] + w[..., 1:, :-1] + w[..., :-1, 1:] + w[..., :-1, :-1]
+
+
+class UpConv(EqualizedLayer):
+    """`upsample`, then a 3 x 3 convolution, as one: [N, n_in, R, R] to [N, n_out, 2R, 2R].
+
+    Source: `upscale2d_conv2d` of the published code. The weight is [n_in, n_out, 3, 3] and, as for
+    every transposed convolution, acts mirrored.
+    """
+
+    def __init__(self, n_in, n_out, rng, gain=GAIN):
+        super().__init__((n_in, n_out, 3, 3), n_in * 9, n_out, gain, rng)
+
+    def forward(self, x):
+        weight = _spread(self.weight * self.scale).to(x.dtype)
+        return F.conv_transpose2d(x, weight, self.bias.to(x.dtype), stride=2, padding=1)
+
+
+class DownConv(EqualizedLayer):
+    """A 3 x 3 convolution, then `downsample`, as one: [N, n_in, R, R] to [N, n_out, R/2, R/2].
+
+    Source: `conv2d_downscale2d` of the published code.
+    """
+
+    def __init__(self, n_in, n_out, rng, gain=GAIN):
+        super().__init__((n_out, n_in, 3, 3), n_in * 9, n_out, gain, rng)
+
+    def forward(self, x):
+        weight = (_spread(self.weight * self.scale) / 4).to(x.dtype)
+        return F.conv2d(x, weight, self.bias.to(x.dtype), stride=2, padding=1)
+
+
+def _rising(x):
+    """Activation of the generator: leaky ReLU, then pixel norm."""
+    return pixel_norm(F.leaky_relu(x, LEAK))
+
+
+class Generator(nn.Module):
+    """Latent to frame: 4 x 4 pixels, then one block a doubling, each with its own way out.
+
+    Args:
+        recipe: gives latent, widths, channels and views.
+        rng: torch Generator that draws the weights.
+    """
+
+    def __init__(self, recipe, rng):
+        super().__init__()
+        w = recipe.widths
+        self.n_views = len(recipe.views)
+        n_in = recipe.latent + (self.n_views if self.n_views > 1 else 0)
+        self.dtype = torch.bfloat16 if recipe.precision == "bf16" else torch.float32
+        self.dense = Dense(n_in, w[0] * 16, rng, gain=GAIN / 4)
+        self.conv = Conv(w[0], w[0], rng)
+        self.up = nn.ModuleList(UpConv(a, b, rng) for a, b in zip(w[:-1], w[1:], strict=True))
+        self.same = nn.ModuleList(Conv(b, b, rng) for b in w[1:])
+        self.to_frame = nn.ModuleList(Conv(b, recipe.channels, rng, kernel=1, gain=1) for b in w)
+
+    def forward(self, z, view, resolution, alpha=1.0):
+        """Make frames.
+
+        Args:
+            z: [N, latent] float32 from N(0, 1).
+            view: [N] int64, position of the view in the recipe.
+            resolution: pixels a side, 4 up to the recipe's.
+            alpha: weight of the newest block; a number, or a tensor of one (1.0 skips the blend).
+
+        Returns:
+            [N, C, resolution, resolution] float32, data in -1 to 1.
+
+        Choice: the view as a one-hot beside the normalised latent, like the class labels of the
+        published code; nothing is added where there is one view.
+        """
+        z = pixel_norm(z)
+        if self.n_views > 1:
+            z = torch.cat([z, F.one_hot(view, self.n_views).to(z.dtype)], dim=1)
+        x = self.dense(z).reshape(len(z), -1, 4, 4)  # [N, W, 4, 4]
+        x = _rising(x.to(self.dtype, memory_format=torch.channels_last))
+        x = _rising(self.conv(x))
+        depth = resolution.bit_length() - 3  # doublings from 4 x 4
+        for k in range(depth):
+            before = x
+            x = _rising(self.up[k](x))  # [N, W, 2R, 2R]
+            x = _rising(self.same[k](x))
+        new = self.to_frame[depth](x).float()  # [N, C, R, R]
+        if isinstance(alpha, float) and alpha == 1.0:
+            return new
+        old = upsample(self.to_frame[depth - 1](before).float())
+        return fade_in(old, new, alpha)
+
+
+class Discriminator(nn.Module):
+    """Frame to score: one block a halving, the mirror of the generator.
+
+    Args:
+        recipe: gives widths, channels and views.
+        rng: torch Generator that draws the weights.
+    """
+
+    def __init__(self, recipe, rng):
+        super().__init__()
+        w = recipe.widths
+        self.dtype = torch.bfloat16 if recipe.precision == "bf16" else torch.float32
+        self.from_frame = nn.ModuleList(Conv(recipe.channels, b, rng, kernel=1) for b in w)
+        self.same = nn.ModuleList(Conv(b, b, rng) for b in w[1:])
+        self.down = nn.ModuleList(DownConv(b, a, rng) for a, b in zip(w[:-1], w[1:], strict=True))
+        self.conv = Conv(w[0] + 1, w[0], rng)
+        self.dense = Dense(w[0] * 16, w[0], rng)
+        self.score = Dense(w[0], len(recipe.views), rng, gain=1)
+
+    def forward(self, frames, view, alpha=1.0):
+        """Score frames; higher is more like a patient's.
+
+        Args:
+            frames: [N, C, R, R] float32 in -1 to 1, R from 4 up to the recipe's resolution.
+            view: [N] int64, position of the view in the recipe.
+            alpha: weight of the newest block; a number, or a tensor of one (1.0 skips the blend).
+
+        Returns:
+            [N] float32.
+
+        Choice: one score a view, of which the frame's own counts (Mescheder et al. 2018); with one
+        view this is the published network.
+        """
+        depth = frames.shape[-1].bit_length() - 3  # halvings to 4 x 4
+        x = frames.to(self.dtype, memory_format=torch.channels_last)
+        fading = not (isinstance(alpha, float) and alpha == 1.0)
+        if fading:
+            old = F.leaky_relu(self.from_frame[depth - 1](downsample(x)), LEAK)
+        x = F.leaky_relu(self.from_frame[depth](x), LEAK)  # [N, W, R, R]
+        for k in reversed(range(depth)):
+            x = F.leaky_relu(self.same[k](x), LEAK)
+            x = F.leaky_relu(self.down[k](x), LEAK)  # [N, W, R/2, R/2]
+            if fading and k == depth - 1:
+                x = fade_in(old, x, alpha)
+        x = minibatch_stddev(x)  # [N, W + 1, 4, 4]
+        x = F.leaky_relu(self.conv(x), LEAK)
+        x = x.float().flatten(1)  # [N, 16 W]
+        x = F.leaky_relu(self.dense(x), LEAK)
+        return self.score(x).gather(1, view[:, None]).squeeze(1)

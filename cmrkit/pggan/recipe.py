@@ -1,0 +1,234 @@
+"""The recipe of a training run: everything that decides what comes out, in one flat record."""
+
+import difflib
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+LOSSES = ("wgan-gp", "ns-r1")
+PRECISIONS = ("bf16", "fp32")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is trained, on what, and for how long.
+
+    Lists written "a level" have one entry for each resolution trained: `levels[0]`, then doubled up
+    to `levels[-1]`, the resolution of the frames.
+
+    Raises:
+        ValueError: a field of the wrong type, out of range or not fitting another one.
+    """
+
+    views: tuple[str, ...]  # views the generator is conditioned on; one view: no conditioning
+    labels: tuple[int, ...]  # foreground labels, one channel each; (): image alone
+    levels: tuple[int, ...]  # resolutions trained, pixels
+    widths: tuple[int, ...]  # feature maps at 4 x 4, 8 x 8, ... up to the last level
+    latent: int  # size of the latent
+    batch: tuple[int, ...]  # real images a step, a level
+    fade_kimg: tuple[float, ...]  # thousand images while the level fades in, a level; the first 0
+    stable_kimg: tuple[float, ...]  # thousand images at full strength, a level
+    loss: str  # "wgan-gp" (Gulrajani 2017) or "ns-r1" (Mescheder 2018, penalty every few steps)
+    penalty_weight: float  # lambda of the gradient penalty, or gamma of R1
+    penalty_every: int  # steps from one penalty to the next; 1 for WGAN-GP
+    learning_rate: float  # Adam, both networks; betas 0 and 0.99, epsilon 1e-8
+    ema_half_life_kimg: float  # half-life of the generator's moving average, thousand images
+    ema_ramp: float  # half-life at most this share of the images shown so far; 0: no ramp
+    tick_kimg: float  # thousand images from one line of statistics and checkpoint to the next
+    precision: str  # "bf16": convolutions in bfloat16, the rest and all weights float32; "fp32"
+    seed: int
+
+    def __post_init__(self):
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, list):
+                object.__setattr__(self, field.name, tuple(value))
+        _check(self)
+
+    @property
+    def resolution(self):
+        """Pixels a side of the finished frames."""
+        return self.levels[-1]
+
+    @property
+    def channels(self):
+        """Channels of a frame: the image, then one a label."""
+        return 1 + len(self.labels)
+
+    @property
+    def total_kimg(self):
+        """Length of the whole training in thousand images."""
+        return sum(self.fade_kimg) + sum(self.stable_kimg)
+
+    def to_dict(self):
+        """Flat dict of plain values, as written to JSON."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values):
+        """Build a recipe from a flat dict.
+
+        Raises:
+            ValueError: unknown or missing field, or a value that does not fit.
+        """
+        names = [field.name for field in fields(cls)]
+        for name in values:
+            if name not in names:
+                close = difflib.get_close_matches(name, names, n=1)
+                hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names)}"
+                raise ValueError(f"recipe: unknown field {name!r}; {hint}")
+        missing = [name for name in names if name not in values]
+        if missing:
+            raise ValueError(f"recipe: {missing[0]} is missing; write it or start from a preset")
+        return cls(**values)
+
+    def save(self, path):
+        """Write as JSON."""
+        Path(path).write_text(json.dumps(self.to_dict(), indent=1) + "\n")
+
+    @classmethod
+    def load(cls, path):
+        """Read from JSON.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: not JSON, or not a recipe; names the file.
+        """
+        path = Path(path)
+        if not path.exists():
+            raise FileNotFoundError(f"{path}: no recipe; write one with Recipe.save")
+        try:
+            return cls.from_dict(json.loads(path.read_text()))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path}: {error}") from None
+
+
+def paper(views, labels=(), resolution=256, phase_kimg=800, total_kimg=20_000, seed=1, **changes):
+    """The recipe of Karras et al. 2018, from 4 x 4 pixels, WGAN-GP.
+
+    Args:
+        views: views to train on; more than one conditions both networks on the view.
+        labels: foreground labels generated with the image.
+        resolution: pixels of the finished frames, a power of two.
+        phase_kimg: length of each fade and each stable phase (paper 800, published code 600).
+        total_kimg: all of training; what the phases leave over is spent at the last level.
+        seed: of everything drawn at random.
+        changes: any field of `Recipe`.
+
+    Source: Karras et al. 2018, appendix A; widths, EMA and 20 M images as in the published code.
+    """
+    levels = _doubling(4, resolution)
+    stable = [phase_kimg] * len(levels)
+    stable[-1] += max(0, total_kimg - phase_kimg * (2 * len(levels) - 1))
+    recipe = Recipe(
+        views=tuple(views),
+        labels=tuple(labels),
+        levels=levels,
+        widths=tuple(min(8192 // (r // 2), 512) for r in levels),
+        latent=512,
+        batch=(16,) * len(levels),
+        fade_kimg=(0,) + (phase_kimg,) * (len(levels) - 1),
+        stable_kimg=tuple(stable),
+        loss="wgan-gp",
+        penalty_weight=10.0,
+        penalty_every=1,
+        learning_rate=1e-3,
+        ema_half_life_kimg=11.08,  # 0.999 a step of 16 images
+        ema_ramp=0.0,
+        tick_kimg=20.0,
+        precision="bf16",
+        seed=seed,
+    )
+    return replace(recipe, **changes)
+
+
+def quick(views, labels=(), resolution=64, total_kimg=36.0, seed=1, **changes):
+    """A recipe for minutes on a CPU, from 8 x 8 pixels, non-saturating loss with lazy R1.
+
+    Args:
+        views: views to train on; more than one conditions both networks on the view.
+        labels: foreground labels generated with the image.
+        resolution: pixels of the finished frames, a power of two from 8.
+        total_kimg: all of training, shared over the levels (about 6, 16, 30, 48 % up to 64 x 64);
+            the first 40 % of each level but the first fade it in.
+        seed: of everything drawn at random.
+        changes: any field of `Recipe`.
+
+    Choice: found by trial to give better frames than WGAN-GP after the same minutes.
+    """
+    levels = _doubling(8, resolution)
+    weights = [(k + 1) ** 1.5 for k in range(len(levels))]
+    kimg = [total_kimg * weight / sum(weights) for weight in weights]
+    fade = [0.0] + [0.4 * k for k in kimg[1:]]
+    recipe = Recipe(
+        views=tuple(views),
+        labels=tuple(labels),
+        levels=levels,
+        widths=tuple(max(8, min(64, 1024 // r)) for r in _doubling(4, resolution)),
+        latent=64,
+        batch=(16,) * len(levels),
+        fade_kimg=tuple(fade),
+        stable_kimg=tuple(k - f for k, f in zip(kimg, fade, strict=True)),
+        loss="ns-r1",
+        penalty_weight=1.0,
+        penalty_every=16,
+        learning_rate=2e-3,
+        ema_half_life_kimg=3.0,
+        ema_ramp=0.1,
+        tick_kimg=1.0,
+        precision="bf16",
+        seed=seed,
+    )
+    return replace(recipe, **changes)
+
+
+PRESETS = {"paper": paper, "quick": quick}
+
+
+def _doubling(first, last):
+    levels = [first]
+    while levels[-1] < last:
+        levels.append(2 * levels[-1])
+    if levels[-1] != last:
+        raise ValueError(f"resolution: {last} is not {first} doubled; try {levels[-1]}")
+    return tuple(levels)
+
+
+def _check(r):
+    """Refuse a recipe that cannot be trained, naming the field, its value and the remedy."""
+    _check_names(r)
+    n = len(r.levels)
+    if not n or r.levels[0] < 4 or r.levels != _doubling(r.levels[0], r.levels[-1]):
+        raise ValueError(f"levels: {r.levels} do not double; write e.g. (8, 16, 32)")
+    if r.levels[0] & (r.levels[0] - 1):
+        raise ValueError(f"levels: {r.levels[0]} is not a power of two; start from 4 or 8")
+    n_widths = r.resolution.bit_length() - 2
+    if len(r.widths) != n_widths:
+        raise ValueError(f"widths: {len(r.widths)} given; give {n_widths}, from 4 x 4 to the end")
+    for name in ("batch", "fade_kimg", "stable_kimg"):
+        if len(getattr(r, name)) != n:
+            raise ValueError(f"{name}: {len(getattr(r, name))} given; give {n}, one a level")
+    if r.fade_kimg[0]:
+        raise ValueError(f"fade_kimg: {r.fade_kimg[0]} at the first level; there is nothing, so 0")
+    for name, least in (("widths", 1), ("batch", 2), ("fade_kimg", 0), ("stable_kimg", 0)):
+        for value in getattr(r, name):
+            if value < least:
+                raise ValueError(f"{name}: {value} is below {least}")
+    if r.total_kimg <= 0:
+        raise ValueError("stable_kimg: nothing to train; give at least one level some images")
+    for name in ("latent", "penalty_every", "learning_rate", "tick_kimg"):
+        if getattr(r, name) <= 0:
+            raise ValueError(f"{name}: {getattr(r, name)} is not above 0")
+    for name in ("penalty_weight", "ema_half_life_kimg", "ema_ramp", "seed"):
+        if getattr(r, name) < 0:
+            raise ValueError(f"{name}: {getattr(r, name)} is below 0")
+
+
+def _check_names(r):
+    for name, value, allowed in (("loss", r.loss, LOSSES), ("precision", r.precision, PRECISIONS)):
+        if value not in allowed:
+            raise ValueError(f"{name}: {value!r} is unknown; use one of {', '.join(allowed)}")
+    if not r.views or len(set(r.views)) < len(r.views):
+        raise ValueError(f"views: {r.views}; list at least one, each once")
+    if len(set(r.labels)) < len(r.labels) or any(not 0 < k < 256 for k in r.labels):
+        raise ValueError(f"labels: {r.labels}; list numbers from 1 to 255, each once")

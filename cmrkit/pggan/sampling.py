@@ -1,0 +1,155 @@
+"""Frames from a trained generator: a frame depends on seed, index and view alone."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from cmrkit.pggan.checkpoint import load_network, read_tensors
+from cmrkit.pggan.data import decode
+from cmrkit.pggan.networks import Generator
+from cmrkit.pggan.recipe import Recipe
+
+CHUNK = 32  # frames a forward pass; always full, so that a frame's bytes do not depend on the others
+
+
+@dataclass(frozen=True)
+class TrainedGenerator:
+    """A generator with all that sampling needs.
+
+    Attributes:
+        network: averaged (EMA) weights.
+        recipe: as trained.
+        resolution: pixels a side of its frames.
+        alpha: weight of the newest block.
+        allowed: [V, labels] bool, labels that the patients of each view have.
+    """
+
+    network: Generator
+    recipe: Recipe
+    resolution: int
+    alpha: float
+    allowed: torch.Tensor
+
+    @property
+    def device(self):
+        """Where the weights are."""
+        return self.network.dense.weight.device
+
+
+def load_generator(path, device="cpu"):
+    """Read a generator from `generator.safetensors` or from a checkpoint of a run.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: truncated or foreign file.
+    """
+    tensors, metadata = read_tensors(path)
+    recipe = Recipe.from_dict(json.loads(metadata["recipe"]))
+    network = Generator(recipe, torch.Generator())
+    tensors = {k: v.float() for k, v in tensors.items() if k.startswith("ema.")}
+    load_network(network, tensors, "ema")
+    network = network.requires_grad_(False).to(device, memory_format=torch.channels_last)
+    return TrainedGenerator(
+        network,
+        recipe,
+        int(metadata["resolution"]),
+        float(metadata["alpha"]),
+        torch.tensor(json.loads(metadata["allowed"])).reshape(len(recipe.views), -1).to(device),
+    )
+
+
+def latents(seed, indices, size, truncation=None):
+    """Latents by seed and index, whatever else is sampled with them.
+
+    Args:
+        seed: of the cohort.
+        indices: n frame numbers from 0.
+        size: of a latent.
+        truncation: components are drawn within this many SDs; None for no limit.
+
+    Returns:
+        [n, size] float32.
+    """
+    z = np.empty((len(indices), size), np.float32)
+    for row, index in zip(z, indices, strict=True):
+        rng = np.random.default_rng([seed, int(index)])
+        row[:] = rng.standard_normal(size, dtype=np.float32)
+        while truncation and (outside := np.abs(row) > truncation).any():
+            row[outside] = rng.standard_normal(outside.sum(), dtype=np.float32)
+    return z
+
+
+def sample(generator, seed, indices, views, truncation=None):
+    """Make labelled frames.
+
+    Args:
+        generator: TrainedGenerator.
+        seed: of the cohort.
+        indices: n frame numbers from 0; a frame keeps its number in any order and batch.
+        views: n view names.
+        truncation: latents are drawn within this many SDs; None for no limit.
+
+    Returns:
+        images: [n, R, R] uint8.
+        masks: [n, R, R] uint8, label numbers of the recipe.
+
+    Raises:
+        ValueError: a view that the generator was not trained on, or not as many views as indices.
+    """
+    if len(views) != len(indices):
+        raise ValueError(f"views: {len(views)} given; give one for each of {len(indices)} indices")
+    z = latents(seed, indices, generator.recipe.latent, truncation)
+    return render(generator, z, views)
+
+
+def interpolate(generator, seed, index_a, index_b, view, steps):
+    """Walk from one frame to another on the latent sphere, for a film strip.
+
+    Returns:
+        images, masks: [steps, R, R] uint8; the first and last are the frames of the two indices.
+
+    Source: Shoemake 1985 (spherical interpolation), as latents are normalised to a sphere.
+    """
+    a, b = latents(seed, [index_a, index_b], generator.recipe.latent).astype(np.float64)
+    a, b = a / np.linalg.norm(a), b / np.linalg.norm(b)
+    angle = np.arccos(np.clip(a @ b, -1, 1))
+    t = np.linspace(0, 1, steps)[:, None]
+    if angle < 1e-6:
+        z = a + 0 * t
+    else:
+        z = (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle)
+    return render(generator, z.astype(np.float32), [view] * steps)
+
+
+@torch.no_grad()
+def render(generator, z, views):
+    """Frames of given latents.
+
+    Args:
+        generator: TrainedGenerator.
+        z: [n, latent] float32.
+        views: n view names.
+
+    Returns:
+        images, masks: [n, R, R] uint8.
+    """
+    names = generator.recipe.views
+    for name in set(views) - set(names):
+        raise ValueError(f"views: {name!r} was not trained; this generator has {', '.join(names)}")
+    n, r = len(z), generator.resolution
+    view = torch.tensor([names.index(name) for name in views])
+    numbers = torch.tensor([0, *generator.recipe.labels], dtype=torch.uint8, device=generator.device)
+    pad = -n % CHUNK
+    z = torch.cat([torch.from_numpy(z), torch.zeros(pad, z.shape[1])])
+    view = torch.cat([view, torch.zeros(pad, dtype=torch.int64)])
+    images = torch.empty((n + pad, r, r), dtype=torch.uint8)
+    masks = torch.empty((n + pad, r, r), dtype=torch.uint8)
+    for start in range(0, n, CHUNK):
+        part = slice(start, start + CHUNK)
+        v = view[part].to(generator.device)
+        frames = generator.network(z[part].to(generator.device), v, r, generator.alpha)
+        image, label = decode(frames, generator.allowed[v])
+        images[part], masks[part] = image, numbers[label.long()]
+    return images[:n].numpy(), masks[:n].numpy()

@@ -1,0 +1,138 @@
+"""Imaging planes: `4ch`, `2ch` and the `sax` stack through one heart, as a technologist plans them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where the heart lies in the chest: origin [3] mm and axes [3, 3], columns a, u, v."""
+
+    origin: np.ndarray
+    axes: np.ndarray
+
+    def to_heart(self, points):
+        """Patient coordinates [3, ...] to heart coordinates."""
+        moved = points - self.origin.reshape(3, *[1] * (points.ndim - 1)).astype(np.float32)
+        return np.tensordot(self.axes.T.astype(np.float32), moved, axes=1)
+
+    def to_patient(self, points):
+        """Heart coordinates [3, ...] to patient coordinates."""
+        moved = np.tensordot(self.axes.astype(np.float32), points, axes=1)
+        return moved + self.origin.reshape(3, *[1] * (points.ndim - 1)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Plane:
+    """An image plane in patient coordinates.
+
+    Attributes:
+        view: `4ch`, `2ch` or `sax`.
+        slice_index: position in the view.
+        centre: [3] mm, the middle of the field of view.
+        column, row: [3] unit vectors, to the right and down the image.
+    """
+
+    view: str
+    slice_index: int
+    centre: np.ndarray
+    column: np.ndarray
+    row: np.ndarray
+
+    @property
+    def normal(self):
+        """Unit vector through the slice."""
+        return np.cross(self.column, self.row)
+
+    def points(self, offsets_mm, depth_mm=0.0):
+        """Pixel centres, [3, H, W] float32, for offsets (rows, columns) from the centre in mm."""
+        rows, columns = offsets_mm
+        centre = self.centre + depth_mm * self.normal
+        grid = (
+            centre[:, None, None]
+            + self.row[:, None, None] * rows[None, :, None]
+            + self.column[:, None, None] * columns[None, None, :]
+        )
+        return grid.astype(np.float32)
+
+
+def heart_pose(rng):
+    """Draw how the heart lies in the chest.
+
+    Choice: the long axis points to the left, to the front and down, as in an average adult, with
+    individual tilts of about 6 degrees; dextrocardia is left out.
+    """
+    a = _unit(np.array([0.70, -0.55, -0.45]) + rng.normal(0, 0.09, 3))
+    u = np.array([-0.72, -0.62, -0.22]) + rng.normal(0, 0.10, 3)
+    u = _unit(u - (u @ a) * a)
+    v = np.cross(u, a)
+    v = v if v[2] > 0 else -v
+    return Pose(np.array([8.0, 4.0, 0.0]) + rng.normal(0, 4, 3), np.stack([a, u, v], axis=1))
+
+
+def view_planes(view, pose, heart, slices, rng):
+    """Planes of one view with the errors that a technologist makes.
+
+    Args:
+        view: `4ch`, `2ch` or `sax`.
+        pose: `Pose`.
+        heart: `anatomy.Heart`.
+        slices: number of short-axis slices, spread evenly from base to apex.
+        rng: Generator of the plane errors.
+
+    Raises:
+        ValueError: unknown view.
+    """
+    a, u, v = pose.axes.T
+    tilt = _rotation(rng.normal(0, np.deg2rad(2.5), 3))
+    length, outer = heart.epi_length, heart.epi_radius
+    aim = rng.normal(0, 6, 2)  # mm, how far the field of view is off the heart's middle
+
+    def plane(view, index, middle, normal, up_from):
+        normal = tilt @ normal
+        row = _unit(up_from - (up_from @ normal) * normal)
+        column = np.cross(row, normal)
+        centre = pose.to_patient(np.array(middle, np.float32)).astype(float)
+        return Plane(view, index, centre + aim[0] * row + aim[1] * column, column, row)
+
+    superior, posterior = np.array([0, 0, 1.0]), np.array([0, 1.0, 0])
+    if view == "sax":
+        levels = sax_levels(slices) * length
+        return [
+            plane("sax", i, (level, 0.75 * outer, 0.0), -a, -superior)
+            for i, level in enumerate(levels)
+        ]
+    if view == "4ch":
+        return [plane("4ch", 0, (0.28 * length, 0.62 * outer, rng.normal(-2, 2)), v, posterior)]
+    if view == "2ch":
+        return [plane("2ch", 0, (0.30 * length, rng.normal(0, 1.5), 0.0), u, -superior)]
+    raise ValueError(f"view: {view!r}; use 4ch, 2ch or sax")
+
+
+def sax_levels(slices):
+    """Heights of the short-axis slices relative to the end-diastolic length of the LV, base to apex.
+
+    Choice: the most apical slice lies a little nearer to the base than an even division would put
+    it, so that three slices give a basal, a mid and an apical ring as in the 16-segment model.
+    """
+    first, last = 0.5 / slices, 1 - 0.8 / slices
+    return np.linspace(first, last, slices) if slices > 1 else np.array([0.45])
+
+
+def _unit(vector):
+    return vector / np.linalg.norm(vector)
+
+
+def _rotation(angles):
+    """Rotation matrix from a small rotation vector in radians."""
+    x, y, z = angles
+    skew = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    angle = np.linalg.norm(angles)
+    if angle == 0:
+        return np.eye(3)
+    return (
+        np.eye(3)
+        + np.sin(angle) / angle * skew
+        + (1 - np.cos(angle)) / angle**2 * skew @ skew
+    )

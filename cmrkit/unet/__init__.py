@@ -1,0 +1,1 @@
+"""The comparison U-Net: arms, training, scores and clinical measures of each arm's masks."""

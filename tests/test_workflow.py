@@ -1,0 +1,106 @@
+import json
+import os
+import re
+
+import pytest
+from kit import copy_kit, run_in
+
+from cmrkit import paths
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A copy of the kit in which the tiny study has run once."""
+    kit = copy_kit(tmp_path_factory.mktemp("workflow") / "kit")
+    done = workflow(kit)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return kit
+
+
+def workflow(kit, *arguments, **config):
+    values = [f"{key}={value}" for key, value in ({"study": "ci"} | config).items()]
+    return run_in(kit, "snakemake", *arguments, "--config", *values)
+
+
+def would_run(kit, **config):
+    """Rules that the workflow would run now."""
+    listing = workflow(kit, "--dry-run", "--quiet", "none", **config)
+    assert listing.returncode == 0, listing.stderr[-2000:]
+    return set(re.findall(r"^(?:local)?rule (\w+):", listing.stdout + listing.stderr, re.M))
+
+
+ALL = {name[3:] for name in paths.NOTEBOOKS} | {"report"}
+
+
+@pytest.mark.timeout(480)
+def test_the_study_runs_from_patients_to_table_1(finished):
+    report = finished / "reports" / "ci"
+    index = (report / "index.html").read_text()
+    assert "No patient was imaged" in index
+    assert not re.search(r"(src|href)=\"https?://", index), "the report asks nothing of the outside"
+    for name in paths.NOTEBOOKS:
+        assert (report / f"{name}.ipynb").exists()
+        assert f'href="{name}.html"' in index
+        page = (report / f"{name}.html").read_text()
+        assert not re.search(r"<(script|link|img)[^>]+(src|href)=\"https?://", page)
+
+
+def test_provenance_holds_commit_parameters_minutes_and_digests(finished):
+    record = json.loads((finished / "reports" / "ci" / "provenance.json").read_text())
+    assert set(record["minutes"]) == set(paths.NOTEBOOKS)
+    assert all(minutes > 0 for minutes in record["minutes"].values())
+    assert record["parameters"]["01_cohort"]["resolution"] == 32
+    assert {"torch", "monai", "statsmodels"} <= set(record["versions"])
+    names = set(record["sha256"])
+    assert {"tables/table1.csv", "cohort/frames.zarr", "figures/figure1_cohort.png"} <= names
+
+
+def test_nothing_runs_again_without_a_change(finished):
+    assert would_run(finished) == set()
+
+
+def test_another_seed_runs_everything_again(finished):
+    assert would_run(finished, seed=2) == ALL
+
+
+def test_a_changed_margin_runs_only_what_depends_on_it(finished):
+    params = finished / "params" / "ci.yaml"
+    params.write_text(params.read_text() + "\n07_significance: {margin: 0.02}\n")
+    assert would_run(finished) == {"significance", "report"}
+    params.write_text(params.read_text().replace("\n07_significance: {margin: 0.02}\n", ""))
+
+
+def test_an_edited_module_runs_the_notebooks_that_use_it(finished):
+    module = finished / "cmrkit" / "figures" / "significance.py"
+    module.write_text(module.read_text() + "\n# edited\n")
+    assert would_run(finished) == {"significance", "report"}
+
+
+def test_a_wrong_parameter_stops_before_anything_runs(finished):
+    params = finished / "params" / "wrong.yaml"
+    params.write_text("02_pggan_training: {kimgs: 3}\n")
+    done = workflow(finished, study="wrong")
+    assert done.returncode != 0
+    assert "wrong.yaml: 02_pggan_training.kimgs: unknown key" in done.stderr
+    assert not (finished / "work" / "wrong").exists()
+
+
+def test_a_second_writer_is_kept_apart(finished):
+    from filelock import FileLock
+
+    with FileLock(finished / "work" / "ci" / ".07_significance.lock"):
+        done = run_in(finished, "cmrkit.execute", "07_significance", "params/ci.yaml")
+    assert done.returncode != 0
+    assert "another run is writing study 'ci'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_failing_notebook_keeps_its_traceback(finished):
+    table = finished / "work" / "ci" / "scores" / "scores.parquet"
+    kept = table.read_bytes()
+    os.truncate(table, 10)
+    done = run_in(finished, "cmrkit.execute", "07_significance", "params/ci.yaml")
+    table.write_bytes(kept)
+    assert done.returncode != 0
+    assert len(done.stderr.strip().splitlines()) < 6, done.stderr
+    assert "Traceback" in (finished / "reports" / "ci" / "07_significance.ipynb").read_text()
