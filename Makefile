@@ -18,7 +18,7 @@ test: .venv/ready
 	$(BIN)/python -m pytest
 
 lab: .venv/ready
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks/01_cohort.ipynb
 
 bench: .venv/ready
 	for script in tests/bench/bench_*.py; do $(BIN)/python $$script; done

@@ -26,7 +26,8 @@ def measure_anatomy(part):
         `X row`, `X column` (centre, measured from the middle of all chambers), `X elongation` (SD
         along over SD across), `X roughness` (border squared over area), `X-Y contact` (share of
         X's border that touches Y), `LV-RV distance`, `heart row`, `heart column`, `X brightness`
-        (mean grey value less the frame's, in SD of the frame).
+        (mean grey value less the frame's, in SD of the frame), `septum brightness` (the darkest
+        point on the line between the centres of LV and RV, in the same unit).
     """
     annotated = _annotated(part.frames)
     measures = _areas_and_places(part.masks, annotated)
@@ -35,6 +36,7 @@ def measure_anatomy(part):
     measures |= _brightness(part.images, part.masks, annotated)
     if annotated[:, [1, 3]].all(axis=1).any():
         measures["LV-RV distance"] = _lv_rv_distance(part.masks)
+        measures["septum brightness"] = _septum_brightness(part.images, part.masks)
     return pd.DataFrame(measures)
 
 
@@ -159,3 +161,18 @@ def _lv_rv_distance(masks):
         if lv.any() and rv.any():
             distance[row] = ndimage.distance_transform_edt(~lv)[rv].min() / len(mask)
     return distance
+
+
+def _septum_brightness(images, masks):
+    """Darkest grey value on the line from the LV's centre to the RV's, as `X brightness`."""
+    grey = images.astype(np.float32)
+    lv, rv = (np.stack(_centre(masks == label)) * len(masks[0]) - 0.5 for label in (1, 3))
+    steps = np.linspace(0, 1, len(masks[0]))[:, None]
+    rows, columns = (a + steps * (b - a) for a, b in zip(lv, rv, strict=True))
+    frame = np.broadcast_to(np.arange(len(masks)), rows.shape)
+    there = np.isfinite(rows)
+    line = ndimage.map_coordinates(
+        grey, np.where(there, [frame, rows, columns], 0), order=1, mode="nearest"
+    )
+    darkest = np.where(there, line, np.nan).min(axis=0)
+    return (darkest - grey.mean(axis=(1, 2))) / (grey.std(axis=(1, 2)) + 1e-6)

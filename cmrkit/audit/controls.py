@@ -25,16 +25,16 @@ def rv_removed(image, mask, rng):
 
 
 def septum_broken(image, mask, rng):
-    """Open a gap, 16 % of the frame wide, in the septum, so that LV and RV cavity are one."""
+    """Open a gap, 16 % of the frame wide, in mid-septum, so that LV and RV cavity are one."""
     to_lv, to_rv = (ndimage.distance_transform_edt(mask != label) for label in (LV, RV))
-    way = to_lv + to_rv
-    row, column = np.unravel_index(np.argmin(way), way.shape)
-    rows, columns = np.indices(mask.shape)
-    near = np.hypot(rows - row, columns - column) < 0.08 * len(mask)
-    gap = near & (way <= 1.3 * way.min() + 2) & ~np.isin(mask, (LV, RV))
+    across = to_lv + to_rv
+    between = np.argwhere((np.abs(to_lv - to_rv) <= 1) & (across <= 2 * across.min() + 2))
+    middle = between[np.argmin(np.linalg.norm(between - between.mean(axis=0), axis=1))]
+    near = np.linalg.norm(np.indices(mask.shape) - middle[:, None, None], axis=0) < 0.08 * len(mask)
+    gap = near & (across <= across[tuple(middle)] + 2) & ~np.isin(mask, (LV, RV))
     blood = (mask == LV) & ~ndimage.binary_dilation(mask != LV)
     filled = _paint(image, gap, blood if blood.any() else mask == LV, rng)
-    return filled, np.where(gap, np.where(to_lv <= to_rv, LV, RV), mask).astype(np.uint8)
+    return filled, np.where(gap, np.where(to_lv <= to_rv, LV, RV), mask)
 
 
 def chambers_swapped(image, mask, rng):
@@ -220,12 +220,13 @@ def to_uint8(image):
 
 
 def _paint(image, hole, source, rng):
-    """Fill a hole with the local mean of the source pixels and with their grain."""
+    """Fill a hole with the local mean of the source pixels and with noise as strong as theirs."""
     sigma = len(image) / 24
     weight = ndimage.gaussian_filter(source.astype(np.float32), sigma) + 1e-6
     local = ndimage.gaussian_filter(image * source, sigma) / weight
     local += (image[source].mean() - local) * (weight < 1e-3)  # no source pixel within reach
-    grain = rng.choice((image - ndimage.gaussian_filter(image, 1.0))[source], image.shape)
+    rest = (image - ndimage.gaussian_filter(image, 1.0))[source]
+    grain = rng.normal(0, 1.48 * np.median(np.abs(rest)), image.shape)  # robust: no vessels
     return _blend(image, local + grain, hole)
 
 

@@ -50,6 +50,11 @@ class CohortWriter:
             )
         return self
 
+    @property
+    def count(self):
+        """Frames appended so far."""
+        return len(self._rows)
+
     def append(self, images, masks, rows):
         """Add frames.
 

@@ -1,1 +1,1 @@
-"""Progressive growing of GANs (Karras et al. 2018) for labelled frames; torch, numpy, safetensors only."""
+"""Progressive growing of GANs (Karras et al. 2018) for labelled frames."""

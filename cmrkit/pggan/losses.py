@@ -1,4 +1,4 @@
-"""Adversarial losses; `discriminate` is the discriminator at a fixed view and alpha: frames to [N]."""
+"""Adversarial losses, and the gradient penalties that keep them in bounds."""
 
 import torch
 import torch.nn.functional as F

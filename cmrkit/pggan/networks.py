@@ -1,17 +1,19 @@
-"""Generator and discriminator of PG-GAN, to be read beside Karras et al. 2018, section 4 and table 2.
+"""Generator and discriminator; to be read beside Karras et al. 2018, section 4 and table 2.
 
 Shapes: N frames, C channels (the image, then one a label), W feature maps, R pixels a side.
 """
 
 import math
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from cmrkit.pggan.recipe import GROUP
+
 LEAK = 0.2
 GAIN = math.sqrt(2)  # He et al. 2015, for layers followed by a leaky ReLU
-GROUP = 4  # samples a minibatch standard deviation
 
 
 def pixel_norm(x, eps=1e-8):
@@ -46,7 +48,7 @@ def minibatch_stddev(x, group=GROUP):
     n, w, r, _ = x.shape
     group = min(group, n)
     if n % group:
-        raise ValueError(f"minibatch of {n} is not a multiple of the group of {group}; change batch")
+        raise ValueError(f"batch: {n} is not a multiple of the group of {group}")
     y = x.float().reshape(n // group, group, w, r, r)  # [M, G, W, R, R]
     y = y - y.mean(dim=1, keepdim=True)
     y = (y.square().mean(dim=1) + 1e-8).sqrt()  # [M, W, R, R]
@@ -71,6 +73,19 @@ def fade_in(old, new, alpha):
     Source: Karras et al. 2018, section 2, figure 2.
     """
     return torch.lerp(old, new, alpha)
+
+
+def compute_dtype(precision):
+    """Type in which convolutions are computed; weights, norms, scores and losses stay float32.
+
+    Args:
+        precision: "bf16", "fp32", or "auto": bfloat16 on a GPU and on a processor with bfloat16
+            instructions, else float32, where bfloat16 would be emulated at a quarter of the speed.
+    """
+    if precision == "auto":
+        fast = torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported()
+        precision = "bf16" if fast else "fp32"
+    return {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
 
 
 class EqualizedLayer(nn.Module):
@@ -166,10 +181,10 @@ class Generator(nn.Module):
         w = recipe.widths
         self.n_views = len(recipe.views)
         n_in = recipe.latent + (self.n_views if self.n_views > 1 else 0)
-        self.dtype = torch.bfloat16 if recipe.precision == "bf16" else torch.float32
+        self.dtype = compute_dtype(recipe.precision)
         self.dense = Dense(n_in, w[0] * 16, rng, gain=GAIN / 4)
         self.conv = Conv(w[0], w[0], rng)
-        self.up = nn.ModuleList(UpConv(a, b, rng) for a, b in zip(w[:-1], w[1:], strict=True))
+        self.up = nn.ModuleList(UpConv(a, b, rng) for a, b in pairwise(w))
         self.same = nn.ModuleList(Conv(b, b, rng) for b in w[1:])
         self.to_frame = nn.ModuleList(Conv(b, recipe.channels, rng, kernel=1, gain=1) for b in w)
 
@@ -217,10 +232,10 @@ class Discriminator(nn.Module):
     def __init__(self, recipe, rng):
         super().__init__()
         w = recipe.widths
-        self.dtype = torch.bfloat16 if recipe.precision == "bf16" else torch.float32
+        self.dtype = compute_dtype(recipe.precision)
         self.from_frame = nn.ModuleList(Conv(recipe.channels, b, rng, kernel=1) for b in w)
         self.same = nn.ModuleList(Conv(b, b, rng) for b in w[1:])
-        self.down = nn.ModuleList(DownConv(b, a, rng) for a, b in zip(w[:-1], w[1:], strict=True))
+        self.down = nn.ModuleList(DownConv(b, a, rng) for a, b in pairwise(w))
         self.conv = Conv(w[0] + 1, w[0], rng)
         self.dense = Dense(w[0] * 16, w[0], rng)
         self.score = Dense(w[0], len(recipe.views), rng, gain=1)

@@ -3,10 +3,13 @@
 import difflib
 import json
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import pairwise
 from pathlib import Path
+from typing import get_args, get_origin, get_type_hints
 
 LOSSES = ("wgan-gp", "ns-r1")
-PRECISIONS = ("bf16", "fp32")
+PRECISIONS = ("auto", "bf16", "fp32")
+GROUP = 4  # samples a minibatch standard deviation
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,9 @@ class Recipe:
     ema_half_life_kimg: float  # half-life of the generator's moving average, thousand images
     ema_ramp: float  # half-life at most this share of the images shown so far; 0: no ramp
     tick_kimg: float  # thousand images from one line of statistics and checkpoint to the next
-    precision: str  # "bf16": convolutions in bfloat16, the rest and all weights float32; "fp32"
+    precision: (
+        str  # of convolutions: "bf16", "fp32", or "auto": bf16 where the machine computes in it
+    )
     seed: int
 
     def __post_init__(self):
@@ -136,7 +141,7 @@ def paper(views, labels=(), resolution=256, phase_kimg=800, total_kimg=20_000, s
         ema_half_life_kimg=11.08,  # 0.999 a step of 16 images
         ema_ramp=0.0,
         tick_kimg=20.0,
-        precision="bf16",
+        precision="auto",
         seed=seed,
     )
     return replace(recipe, **changes)
@@ -176,7 +181,7 @@ def quick(views, labels=(), resolution=64, total_kimg=36.0, seed=1, **changes):
         ema_half_life_kimg=3.0,
         ema_ramp=0.1,
         tick_kimg=1.0,
-        precision="bf16",
+        precision="auto",
         seed=seed,
     )
     return replace(recipe, **changes)
@@ -194,37 +199,13 @@ def _doubling(first, last):
     return tuple(levels)
 
 
+_KINDS = {int: "a whole number", float: "a number", str: "a text"}
+
+
 def _check(r):
     """Refuse a recipe that cannot be trained, naming the field, its value and the remedy."""
-    _check_names(r)
-    n = len(r.levels)
-    if not n or r.levels[0] < 4 or r.levels != _doubling(r.levels[0], r.levels[-1]):
-        raise ValueError(f"levels: {r.levels} do not double; write e.g. (8, 16, 32)")
-    if r.levels[0] & (r.levels[0] - 1):
-        raise ValueError(f"levels: {r.levels[0]} is not a power of two; start from 4 or 8")
-    n_widths = r.resolution.bit_length() - 2
-    if len(r.widths) != n_widths:
-        raise ValueError(f"widths: {len(r.widths)} given; give {n_widths}, from 4 x 4 to the end")
-    for name in ("batch", "fade_kimg", "stable_kimg"):
-        if len(getattr(r, name)) != n:
-            raise ValueError(f"{name}: {len(getattr(r, name))} given; give {n}, one a level")
-    if r.fade_kimg[0]:
-        raise ValueError(f"fade_kimg: {r.fade_kimg[0]} at the first level; there is nothing, so 0")
-    for name, least in (("widths", 1), ("batch", 2), ("fade_kimg", 0), ("stable_kimg", 0)):
-        for value in getattr(r, name):
-            if value < least:
-                raise ValueError(f"{name}: {value} is below {least}")
-    if r.total_kimg <= 0:
-        raise ValueError("stable_kimg: nothing to train; give at least one level some images")
-    for name in ("latent", "penalty_every", "learning_rate", "tick_kimg"):
-        if getattr(r, name) <= 0:
-            raise ValueError(f"{name}: {getattr(r, name)} is not above 0")
-    for name in ("penalty_weight", "ema_half_life_kimg", "ema_ramp", "seed"):
-        if getattr(r, name) < 0:
-            raise ValueError(f"{name}: {getattr(r, name)} is below 0")
-
-
-def _check_names(r):
+    for name, hint in get_type_hints(Recipe).items():
+        _check_type(name, getattr(r, name), hint)
     for name, value, allowed in (("loss", r.loss, LOSSES), ("precision", r.precision, PRECISIONS)):
         if value not in allowed:
             raise ValueError(f"{name}: {value!r} is unknown; use one of {', '.join(allowed)}")
@@ -232,3 +213,47 @@ def _check_names(r):
         raise ValueError(f"views: {r.views}; list at least one, each once")
     if len(set(r.labels)) < len(r.labels) or any(not 0 < k < 256 for k in r.labels):
         raise ValueError(f"labels: {r.labels}; list numbers from 1 to 255, each once")
+    _check_levels(r)
+    for name in ("latent", "penalty_every", "learning_rate", "tick_kimg", "total_kimg"):
+        if getattr(r, name) <= 0:
+            raise ValueError(f"{name}: {getattr(r, name)} is not above 0")
+    for name in ("penalty_weight", "ema_half_life_kimg", "ema_ramp", "seed"):
+        if getattr(r, name) < 0:
+            raise ValueError(f"{name}: {getattr(r, name)} is below 0")
+
+
+def _check_type(name, value, hint):
+    if get_origin(hint) is tuple:
+        if not isinstance(value, tuple):
+            raise ValueError(f"{name}: {value!r} is not a list; write e.g. [{value!r}]")
+        for entry in value:
+            _check_type(name, entry, get_args(hint)[0])
+        return
+    fits = isinstance(value, (int, float) if hint is float else hint)
+    if not fits or isinstance(value, bool):
+        raise ValueError(f"{name}: {value!r} is not {_KINDS[hint]}")
+
+
+def _check_levels(r):
+    n = len(r.levels)
+    if not n or r.levels[0] < 4 or r.levels[0] & (r.levels[0] - 1):
+        raise ValueError(f"levels: {r.levels} do not start from a power of two; use 4 or 8")
+    if any(b != 2 * a for a, b in pairwise(r.levels)):
+        raise ValueError(f"levels: {r.levels} do not double; write e.g. (8, 16, 32)")
+    n_widths = r.resolution.bit_length() - 2
+    if len(r.widths) != n_widths:
+        raise ValueError(f"widths: {len(r.widths)} given; give {n_widths}, from 4 x 4 to the end")
+    for name in ("batch", "fade_kimg", "stable_kimg"):
+        if len(getattr(r, name)) != n:
+            raise ValueError(f"{name}: {len(getattr(r, name))} given; give {n}, one a level")
+    if r.fade_kimg[0]:
+        raise ValueError(f"fade_kimg: {r.fade_kimg[0]} at the first level; no level before, so 0")
+    for name, least in (("widths", 1), ("batch", 2), ("fade_kimg", 0), ("stable_kimg", 0)):
+        if min(getattr(r, name)) < least:
+            raise ValueError(f"{name}: {min(getattr(r, name))} is below {least}")
+    for batch in r.batch:
+        if batch > GROUP and batch % GROUP:
+            raise ValueError(
+                f"batch: {batch} is not a multiple of {GROUP}, the group of the minibatch standard "
+                f"deviation; use {batch - batch % GROUP}"
+            )

@@ -11,7 +11,9 @@ from cmrkit.pggan.data import decode
 from cmrkit.pggan.networks import Generator
 from cmrkit.pggan.recipe import Recipe
 
-CHUNK = 32  # frames a forward pass; always full, so that a frame's bytes do not depend on the others
+CHUNK = (
+    32  # frames a forward pass; always full, so that a frame's bytes do not depend on the others
+)
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,9 @@ def render(generator, z, views):
         raise ValueError(f"views: {name!r} was not trained; this generator has {', '.join(names)}")
     n, r = len(z), generator.resolution
     view = torch.tensor([names.index(name) for name in views])
-    numbers = torch.tensor([0, *generator.recipe.labels], dtype=torch.uint8, device=generator.device)
+    numbers = torch.tensor(
+        [0, *generator.recipe.labels], dtype=torch.uint8, device=generator.device
+    )
     pad = -n % CHUNK
     z = torch.cat([torch.from_numpy(z), torch.zeros(pad, z.shape[1])])
     view = torch.cat([view, torch.zeros(pad, dtype=torch.int64)])

@@ -13,15 +13,8 @@ import torch
 
 from cmrkit.pggan import checkpoint, growth, losses
 from cmrkit.pggan.data import draw_tick, level_frames, load_training_data, to_signed
-from cmrkit.pggan.networks import (
-    GROUP,
-    Discriminator,
-    Generator,
-    downsample,
-    fade_in,
-    upsample,
-)
-from cmrkit.pggan.recipe import Recipe
+from cmrkit.pggan.networks import Discriminator, Generator, downsample, fade_in, upsample
+from cmrkit.pggan.recipe import GROUP, Recipe
 from cmrkit.pggan.sampling import TrainedGenerator, sample
 
 GRID_FRAMES = 16  # fixed-latent frames a view, sampled at each level's end
@@ -58,7 +51,9 @@ class Trainer:
             return
         self.level = stage.level
         self.frames = level_frames(self.data, stage.resolution).to(self.device)
-        adam = partial(torch.optim.Adam, lr=self.recipe.learning_rate, betas=(0.0, 0.99), fused=True)
+        adam = partial(
+            torch.optim.Adam, lr=self.recipe.learning_rate, betas=(0.0, 0.99), fused=True
+        )
         self.adam_g = adam(self.generator.parameters())
         self.adam_d = adam(self.discriminator.parameters())
 

@@ -47,7 +47,8 @@ def augment(images, target, channels, generator):
     deviation = draw.within(NOISE).abs().view(-1, 1, 1, 1)
     noise = torch.randn(images.shape, generator=generator, device=images.device)
     images = moved[:, :1].clamp(0, 1) ** gamma + deviation * noise
-    return images, moved[:, 1:].argmax(dim=1, keepdim=True)
+    target = moved[:, 1:].max(dim=1, keepdim=True).indices  # argmax is 20 times slower on a CPU
+    return images, target
 
 
 class _Draws:

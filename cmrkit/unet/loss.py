@@ -1,6 +1,5 @@
 """The loss of frames that are annotated in part."""
 
-import numpy as np
 import torch
 from monai.losses import DiceCELoss
 
@@ -37,38 +36,3 @@ def _merge_with_background(logits, annotated):
     hidden = labels.masked_fill(~closed, -torch.inf)
     background = torch.cat([background, hidden], dim=1).logsumexp(dim=1, keepdim=True)
     return torch.cat([background, labels.masked_fill(closed, IMPOSSIBLE)], dim=1)
-
-
-def annotated_labels(masks, labels_present, labels):
-    """Which frame annotates which label.
-
-    Args:
-        masks: [n, R, R] uint8.
-        labels_present: length n, the label numbers annotated in each frame.
-        labels: K label numbers that are asked for.
-
-    Returns:
-        [n, K] bool.
-
-    Raises:
-        ValueError: a mask holds a label that its frame does not list, or a wanted label is
-            annotated in no frame.
-    """
-    listed = np.zeros((len(masks), 256), bool)
-    listed[:, 0] = True
-    for row, present in zip(listed, labels_present, strict=True):
-        row[list(present)] = True
-    drawn = np.zeros_like(listed)
-    for row, mask in zip(drawn, masks, strict=True):
-        row[mask] = True
-    frames, numbers = np.nonzero(drawn & ~listed)
-    if len(frames):
-        raise ValueError(
-            f"labels_present: frame {frames[0]} has pixels of label {numbers[0]}, which it does not "
-            "list; correct the reader"
-        )
-    annotated = listed[:, list(labels)]
-    if len(masks) and not annotated.any(axis=0).all():
-        missing = [k for k, seen in zip(labels, annotated.any(axis=0), strict=True) if not seen]
-        raise ValueError(f"labels: {missing} annotated in no frame; leave them out")
-    return annotated

@@ -9,7 +9,7 @@ from monai.networks.nets import UNet
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from cmrkit.cohort.frames import LABELS
+from cmrkit.unet.labels import check_labels
 
 LEVELS = 4
 MULTIPLE = 2 ** (LEVELS - 1)  # sides of a frame must divide by the deepest level's step
@@ -64,17 +64,6 @@ def build_unet(labels, width):
         norm="instance",
         act="relu",  # PReLU, MONAI's default, takes 15 to 30 % longer on a CPU
     )
-
-
-def check_labels(labels):
-    """Refuse labels that are unknown, doubled or background.
-
-    Raises:
-        ValueError: naming the labels.
-    """
-    allowed = [number for number in LABELS if number]
-    if not len(labels) or len(set(labels)) < len(labels) or set(labels) - set(allowed):
-        raise ValueError(f"labels: {list(labels)}; give each wanted label of {allowed} once")
 
 
 def best_device():
@@ -147,4 +136,4 @@ def load_unet(path):
     network = build_unet(meaning["labels"], meaning["width"])
     network.load_state_dict(weights)
     meaning["labels"] = tuple(meaning["labels"])
-    return TrainedUNet(network=network.eval(), **meaning)
+    return TrainedUNet(network=network.to(best_device()), **meaning)

@@ -8,8 +8,9 @@ import torch
 from torch.optim.lr_scheduler import OneCycleLR
 
 from cmrkit.unet.augmentation import augment
-from cmrkit.unet.evaluation import overlap, segment
-from cmrkit.unet.loss import annotated_labels, partial_dice_ce
+from cmrkit.unet.evaluation import mean_dice
+from cmrkit.unet.labels import annotated_labels, channel_of
+from cmrkit.unet.loss import partial_dice_ce
 from cmrkit.unet.network import (
     MULTIPLE,
     TrainedUNet,
@@ -88,15 +89,7 @@ def train_unet(
         schedule.step()
         progress.add(step, loss, schedule.get_last_lr()[0])
     progress.restore_best()
-    network.eval()
     return model
-
-
-def channel_of(labels):
-    """Lookup table [256] uint8 from label number to output channel; 0 for labels not asked for."""
-    table = np.zeros(256, np.uint8)
-    table[list(labels)] = np.arange(1, len(labels) + 1)
-    return table
 
 
 def _check(images, masks, steps, batch):
@@ -172,20 +165,3 @@ class _Progress:
     def restore_best(self):
         if self.best_weights is not None:
             self.model.network.load_state_dict(self.best_weights)
-
-
-def mean_dice(model, images, masks, labels_present):
-    """Mean Dice over the annotated, non-empty label masks of validation frames.
-
-    Args:
-        model: TrainedUNet.
-        images, masks: [n, R, R] uint8.
-        labels_present: length n, the label numbers annotated in each frame.
-
-    Returns:
-        float, 0 to 1.
-    """
-    annotated = annotated_labels(masks, labels_present, model.labels)
-    both, truth, predicted = overlap(masks, segment(model, images), model.labels)
-    drawn = annotated & (truth > 0)
-    return float(np.mean(2 * both[drawn] / (truth + predicted)[drawn]))

@@ -1,0 +1,1 @@
+"""Score tables in, verdicts out: paired tests, equivalence, clustering, power, Table 1."""

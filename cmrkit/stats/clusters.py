@@ -1,0 +1,152 @@
+"""Frames within patients: how alike they are, and estimates that know it."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import statsmodels.formula.api as smf
+from scipy import stats
+
+BOOTSTRAP_SAMPLES = 5000
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """How much frames of one patient have in common, and what that costs.
+
+    `icc` is the share of the variance that lies between patients, `design_effect` the factor by
+    which the variance of the mean grows over independent frames, `effective_frames` the number of
+    independent frames that would tell as much.
+    """
+
+    patients: int
+    frames: int
+    icc: float
+    design_effect: float
+    effective_frames: float
+
+
+def clustering(values, patients):
+    """Intraclass correlation and design effect of frames within patients.
+
+    Args:
+        values: [n] float, one a frame, e.g. differences between two arms.
+        patients: [n], the patient of each frame.
+
+    Returns:
+        `Clustering`; NaN where there is one patient, one frame a patient or no spread at all.
+
+    Source: one-way analysis of variance, ICC(1,1) of Shrout and Fleiss 1979; design effect of
+    Kish 1965 for unequal numbers of frames. Choice: a negative ICC costs nothing (effect 1).
+    """
+    values = np.asarray(values, float)
+    _, codes, sizes = np.unique(np.asarray(patients), return_inverse=True, return_counts=True)
+    groups, count = len(sizes), len(values)
+    if groups < 2 or count == groups or np.ptp(values) == 0:
+        return Clustering(groups, count, np.nan, np.nan, np.nan)
+    means = np.bincount(codes, values) / sizes
+    between = np.sum(sizes * (means - values.mean()) ** 2) / (groups - 1)
+    within = np.sum((values - means[codes]) ** 2) / (count - groups)
+    typical = (count - np.sum(sizes**2) / count) / (groups - 1)
+    icc = (between - within) / (between + (typical - 1) * within)
+    effect = 1 + (np.sum(sizes**2) / count - 1) * max(icc, 0)
+    return Clustering(groups, count, float(icc), float(effect), float(count / effect))
+
+
+def mixed_model_shift(pairs, confidence):
+    """Mean difference between two arms, with random effects of patient and training seed.
+
+    difference = shift + patient + seed + residual; one observation a frame and seed.
+
+    Args:
+        pairs: rows of one view and label, see `stats.pairs.pair_scores`.
+        confidence: e.g. 0.95.
+
+    Returns:
+        (shift, low, high); NaN where there are fewer than two patients or the fit fails; the shift
+        alone, as both ends, where all differences are equal.
+
+    Choice: restricted likelihood, and t intervals with Satterthwaite's degrees of freedom from the
+    fitted components, since the normal intervals of statsmodels are too short for 24 patients and
+    far too short for a handful of seeds. With one observation a patient, patient and residual
+    cannot be told apart and the model is the paired t interval.
+    """
+    table = pairs.dropna(subset=["arm", "reference"])
+    table = table.assign(difference=np.round(table["arm"] - table["reference"], 12))
+    values, patients = table["difference"].to_numpy(), table["patient_id"].nunique()
+    if patients < 2:
+        return np.nan, np.nan, np.nan
+    if np.ptp(values) == 0:
+        return (float(values[0]),) * 3
+    if len(values) == patients:
+        shift, error, freedom = values.mean(), stats.sem(values), patients - 1
+    else:
+        # Scores differ in the third decimal; optimisers want numbers near one.
+        unit = values.std()
+        shift, error, freedom = _fit(table.assign(difference=values / unit))
+        shift, error = shift * unit, error * unit
+    half = error * stats.t.ppf((1 + confidence) / 2, freedom)
+    return float(shift), float(shift - half), float(shift + half)
+
+
+def _fit(table):
+    """Shift, standard error and degrees of freedom of the mixed model, by statsmodels."""
+    crossed = table["seed"].nunique() > 1
+    design = {"groups": "patient_id"}
+    if crossed:  # statsmodels wants crossed effects as variance components of one group
+        components = {"patient": "0 + C(patient_id)", "seed": "0 + C(seed)"}
+        design = {"groups": np.ones(len(table)), "re_formula": "0", "vc_formula": components}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a variance of zero is a result, and warned of
+        # Powell, since the gradient methods stop short of the optimum where a variance is zero.
+        fit = smf.mixedlm("difference ~ 1", table, **design).fit(reml=True, method="powell")
+    if not fit.converged:
+        return np.nan, np.nan, np.nan
+    patient_variance, seed_variance = fit.vcomp if crossed else (fit.cov_re.iloc[0, 0], 0.0)
+    freedom = _satterthwaite(table, patient_variance, seed_variance, fit.scale)
+    return fit.fe_params.iloc[0], fit.bse_fe.iloc[0], freedom
+
+
+def _satterthwaite(table, patient_variance, seed_variance, residual_variance):
+    """Degrees of freedom of the mean: patients less one, fewer where seeds scatter."""
+    shares = [table[c].value_counts(normalize=True).to_numpy() for c in ("patient_id", "seed")]
+    between = patient_variance * np.sum(shares[0] ** 2) + residual_variance / len(table)
+    trained = seed_variance * np.sum(shares[1] ** 2)
+    spread = between**2 / (len(shares[0]) - 1)
+    if trained > 0:
+        spread += trained**2 / (len(shares[1]) - 1)
+    return (between + trained) ** 2 / spread
+
+
+def cluster_bootstrap(differences, frames, confidence, rng):
+    """Mean difference over frames, with an interval from resampling whole patients.
+
+    Args:
+        differences: [n] float, mean difference of each patient.
+        frames: [n] int, frames of each patient; ones give every patient the same weight.
+        confidence: e.g. 0.95.
+        rng: numpy Generator.
+
+    Returns:
+        (mean, low, high); the ends are NaN below two patients, and the mean where all are equal.
+
+    Source: Davison and Hinkley, Bootstrap Methods, 1997, section 3.8. Choice: bias-corrected and
+    accelerated (BCa), since Dice differences are skewed.
+    """
+    differences, frames = np.asarray(differences, float), np.asarray(frames, float)
+
+    def mean(sums, counts, axis=-1):
+        return np.sum(sums, axis=axis) / np.sum(counts, axis=axis)
+
+    if not len(differences):
+        return np.nan, np.nan, np.nan
+    centre = float(mean(differences * frames, frames))
+    if len(differences) < 2:
+        return centre, np.nan, np.nan
+    if np.ptp(differences) == 0:
+        return centre, centre, centre
+    interval = stats.bootstrap(
+        (differences * frames, frames), mean, paired=True, vectorized=True, method="BCa",
+        confidence_level=confidence, n_resamples=BOOTSTRAP_SAMPLES, rng=rng,
+    ).confidence_interval  # fmt: skip
+    return centre, float(interval.low), float(interval.high)

@@ -1,0 +1,118 @@
+"""Synthetic frames out to people who draw, and their masks back in."""
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+
+from cmrkit.cohort.frames import LABELS
+
+FRAMES_A_VOLUME = 50
+_INDEX = "frames.csv"
+_CHAMBERS = "chambers.json"
+_COLOURS = ("255 80 80", "255 200 60", "80 140 255", "90 200 120", "200 110 220")
+
+
+def export_for_drawing(frames, images, labels, folder):
+    """Write frames as NIfTI volumes, to be outlined in ITK-SNAP, 3D Slicer or the like.
+
+    A volume stacks up to 50 frames; beside each `volume_000_image.nii.gz` lies an empty
+    `volume_000_mask.nii.gz` to draw in, frame by frame in the axial view, and to save under the
+    same name. `labels.txt` is ITK-SNAP's label description with the kit's label numbers.
+
+    Args:
+        frames: n rows of a synthetic frame table.
+        images: [n, R, R] uint8.
+        labels: label numbers that people are asked to draw.
+        folder: where the files go; must not hold an earlier export.
+
+    Raises:
+        ValueError: the folder holds drawings already.
+    """
+    folder = Path(folder)
+    if (folder / _INDEX).exists():
+        raise ValueError(
+            f"{folder}: holds an export already; its drawings are kept, choose another"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    index = []
+    for volume, start in enumerate(range(0, len(frames), FRAMES_A_VOLUME)):
+        part = frames.iloc[start : start + FRAMES_A_VOLUME]
+        stack = images[start : start + FRAMES_A_VOLUME].transpose(2, 1, 0)  # [x, y, frame]
+        affine = _upright(part.iloc[0])
+        mask_name = f"volume_{volume:03d}_mask.nii.gz"
+        nib.save(nib.Nifti1Image(stack, affine), folder / mask_name.replace("mask", "image"))
+        nib.save(nib.Nifti1Image(np.zeros_like(stack), affine), folder / mask_name)
+        index += [(mask_name, i, frame_id) for i, frame_id in enumerate(part["frame_id"])]
+    (folder / "labels.txt").write_text(_label_description(labels))
+    (folder / _CHAMBERS).write_text(json.dumps([int(label) for label in labels]))
+    table = pd.DataFrame(index, columns=["mask", "slice", "frame_id"])
+    table.to_csv(folder / _INDEX, index=False)  # last: an export without it is not complete
+
+
+def _upright(frame):
+    """Affine that shows rows downwards and columns to the right in a radiological axial view."""
+    spacing = [frame["spacing_col_mm"], frame["spacing_row_mm"]]
+    column_mm, row_mm = np.where(np.isnan(np.asarray(spacing, float)), 1.0, spacing)
+    return np.diag([-column_mm, -row_mm, 1.0, 1.0])
+
+
+def _label_description(labels):
+    """ITK-SNAP's format: number, colour, opacity, visibility, visibility in 3D, name."""
+    lines = ['0 0 0 0 0 0 0 "background"']
+    lines += [f'{label} {_COLOURS[label - 1]} 1 1 1 "{LABELS[label]}"' for label in labels]
+    return "\n".join(lines) + "\n"
+
+
+def read_drawn_masks(folder):
+    """Read the masks that people drew into an export.
+
+    A frame without one drawn pixel counts as not drawn yet and is left out.
+
+    Args:
+        folder: as written by `export_for_drawing`.
+
+    Returns:
+        masks: dict from frame_id to [R, R] uint8, labels as `frames.LABELS`.
+        labels: the label numbers that people were asked to draw.
+
+    Raises:
+        FileNotFoundError: the folder is no export, or a volume is missing.
+        ValueError: a volume changed its size, holds a label nobody asked for, or nothing is drawn.
+    """
+    folder = Path(folder)
+    if not (folder / _INDEX).exists():
+        raise FileNotFoundError(f"{folder / _INDEX}: not there; export frames for drawing first")
+    index = pd.read_csv(folder / _INDEX)
+    labels = json.loads((folder / _CHAMBERS).read_text())
+    masks = {}
+    for name, rows in index.groupby("mask"):
+        stack = _read_stack(folder / name, len(rows), labels)
+        for slice_index, frame_id in zip(rows["slice"], rows["frame_id"], strict=True):
+            if stack[slice_index].any():
+                masks[frame_id] = stack[slice_index]
+    if not masks:
+        raise ValueError(f"{folder}: no frame is drawn yet; draw into the *_mask.nii.gz volumes")
+    return masks, labels
+
+
+def _read_stack(path, count, labels):
+    """[n, R, R] uint8 from a drawn volume."""
+    image_path = path.with_name(path.name.replace("mask", "image"))
+    for needed in (path, image_path):
+        if not needed.exists():
+            raise FileNotFoundError(f"{needed}: missing; put it back or export again")
+    image, drawn = nib.load(image_path), nib.load(path)
+    if drawn.shape != image.shape or drawn.shape[-1] != count:
+        raise ValueError(f"{path}: shape {drawn.shape}, its image has {image.shape}; save it alike")
+    if not np.allclose(drawn.affine, image.affine, atol=1e-3):
+        raise ValueError(f"{path}: axes or spacing differ from its image; save it in its geometry")
+    stack = np.asarray(drawn.dataobj)
+    unknown = sorted(set(np.unique(stack)) - {0, *labels})
+    if unknown:
+        raise ValueError(
+            f"{path}: label {unknown[0]:g}, expected 0 and {labels}; redraw or recolour"
+        )
+    return np.ascontiguousarray(stack.transpose(2, 1, 0), dtype=np.uint8)
