@@ -50,6 +50,7 @@ def execute(name, parameters):
             papermill.execute_notebook(
                 paths.notebook(name), executed, parameters,
                 kernel_name="python3", progress_bar=False, cwd=paths.REPOSITORY,
+                extra_arguments=["--log-level=ERROR"],  # no warnings about a local connection
             )  # fmt: skip
     except Timeout:
         raise NotebookError(

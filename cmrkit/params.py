@@ -67,7 +67,7 @@ class CohortSection(Views):
     external_data: str = key("", "folder of the second data set")
     resolution: int = key(64, "frames are resolution x resolution", "pixels", ge=16, le=512)
     fov_mm: float = key(
-        200.0, "side of the square cut around the heart", "mm", "Choice: holds an enlarged heart",
+        160.0, "side of the square cut around the heart", "mm", "Choice: holds an enlarged heart",
         ge=80, le=400,
     )  # fmt: skip
     crop: Literal["centre", "motion"] = key("centre", "what the cut is centred on")

@@ -5,10 +5,10 @@ import pytest
 from cmrkit.stats.pairs import chambers, pair_scores, units
 
 
-def row(arm, frame, dice, patient="1", seed=1, label="LV", view="sax"):
+def row(arm, frame, dice, patient_id="1", seed=1, label="LV", view="sax"):
     return {
         "frame_id": frame,
-        "patient_id": patient,
+        "patient_id": patient_id,
         "view": view,
         "arm": arm,
         "seed": seed,
@@ -48,7 +48,7 @@ def test_units_average_seeds_then_frames_so_every_frame_of_a_patient_weighs_the_
 
 
 def test_a_difference_that_is_only_rounding_counts_as_zero():
-    rows = [*both("a", 0.1 + 0.2, 0.3), *both("b", 0.3, 0.1 + 0.2, patient="2")]
+    rows = [*both("a", 0.1 + 0.2, 0.3), *both("b", 0.3, 0.1 + 0.2, patient_id="2")]
     assert units(pairs(rows), "patient")["difference"].tolist() == [0, 0]
 
 

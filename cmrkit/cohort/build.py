@@ -1,6 +1,5 @@
 """Build a cohort: every patient of every source, preprocessed and stored as a stream."""
 
-import math
 import os
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -54,15 +53,14 @@ def _read_patient(source, patient, views, how):
     try:
         for cine in source.read(patient["patient_id"]):
             if cine.view in views:
-                images, masks = preprocess(cine, **how)
-                frames.append((images, masks, _rows(cine, patient, source.name, how)))
+                images, masks, spacing = preprocess(cine, **how)
+                frames.append((images, masks, _rows(cine, patient, source.name, spacing)))
     except (ValueError, OSError) as error:
         problems.append({"patient_id": patient["patient_id"], "problem": str(error)})
     return frames, problems
 
 
-def _rows(cine, patient, source, how):
-    pixel_mm = how["fov_mm"] / how["resolution"] if cine.spacing_mm else math.nan
+def _rows(cine, patient, source, spacing):
     return [
         {
             "frame_id": f"{cine.patient_id}-{cine.view}-{cine.slice_index:02d}-{phase:02d}",
@@ -77,8 +75,8 @@ def _rows(cine, patient, source, how):
             "phase_fraction": float(cine.phase_fraction[p]),
             "is_ed": bool(cine.is_ed[p]),
             "is_es": bool(cine.is_es[p]),
-            "spacing_row_mm": pixel_mm,
-            "spacing_col_mm": pixel_mm,
+            "spacing_row_mm": spacing[0],
+            "spacing_col_mm": spacing[1],
             "labels_present": list(cine.labels_present[p]),
             "source": source,
         }

@@ -1,4 +1,4 @@
-"""Pseudonyms: the same patient always gets the same name, and nobody without the key finds back."""
+"""Pseudonyms: the only names under which the kit writes patients, series and files."""
 
 import hashlib
 import hmac
@@ -7,29 +7,55 @@ import secrets
 from pathlib import Path
 
 KEY_VARIABLE = "CMRKIT_PSEUDONYM_KEY"
+_DIGITS = 10  # 40 bits: among 10,000 patients a doubled pseudonym has a chance of 1 in 20,000
 
 
-def pseudonym(source, original_id):
-    """Keyed name of a patient, e.g. `chla-1a2b3c4d5e`.
-
-    The key lies in the user's own folder, outside every study: `~/.cmrkit/pseudonym.key`, or the
-    file that the environment variable CMRKIT_PSEUDONYM_KEY names. It is made on first use.
+def pseudonym(prefix, original_id):
+    """Name that stands for an original id and does not lead back to it without the user's key.
 
     Args:
-        source: name of the data set; names in two sets are unrelated.
-        original_id: the source's own id, as one writes it.
+        prefix: what or whose it is, e.g. `chla`.
+        original_id: id in the source.
+
+    Returns:
+        str such as `chla-1a2b3c4d5e`; the same for the same id and key.
+
+    Raises:
+        ValueError: the key file is empty.
+
+    Choice: HMAC-SHA256 rather than a plain hash, since ids such as `patient007` can be guessed and
+    hashed by anyone, and a key kept in the user's folder rather than in the study, which may be
+    handed on.
     """
-    message = f"{source}\0{original_id}".encode()
-    return f"{source}-{hmac.new(_key(), message, hashlib.sha256).hexdigest()[:10]}"
+    digest = hmac.new(_key(), f"{prefix}\0{original_id}".encode(), hashlib.sha256)
+    return f"{prefix}-{digest.hexdigest()[:_DIGITS]}"
+
+
+def key_file():
+    """`~/.cmrkit/pseudonym.key`, or the file that CMRKIT_PSEUDONYM_KEY names."""
+    named = os.environ.get(KEY_VARIABLE)
+    return Path(named).expanduser() if named else Path.home() / ".cmrkit" / "pseudonym.key"
 
 
 def _key():
-    path = Path(os.environ.get(KEY_VARIABLE, Path.home() / ".cmrkit" / "pseudonym.key"))
+    path = key_file()
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_hex(32) + "\n")
-    key = path.read_text().strip()
+        _make_key(path)
+    key = path.read_bytes().strip()
     if not key:
-        raise ValueError(f"{path}: empty pseudonym key; delete the file to have a new one made")
-    return key.encode()
+        raise ValueError(f"{path}: empty pseudonym key; delete the file and a new one is made")
+    return key
+
+
+def _make_key(path):
+    """Write a new key that only the user can read; the first of several processes wins."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_hex(32) + "\n")
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

@@ -1,61 +1,116 @@
-"""Who trains the PG-GAN, who trains the U-Net, and who only tests."""
+"""Roles: which patients train the PG-GAN, which train the U-Net, which only test."""
+
+import re
 
 import numpy as np
+import pandas as pd
 
 from cmrkit.cohort.frames import ROLES
 
 
-def assign_roles(patients, counts, stated, seed):
+def assign_roles(patients, counts=None, stated=None, seed=0):
     """Give every patient one role.
 
-    With stated roles and every stated patient present, they are taken as stated. With part of them
-    present, roles are drawn by seed from those present, in the stated proportions. Without stated
-    roles, `counts` patients a role are drawn.
-
     Args:
-        patients: DataFrame with `patient_id, original_id`, one row a patient.
-        counts: dict from role to number of patients; used where no role is stated.
-        stated: dict from role to list of original ids; empty lists for none.
-        seed: study seed.
+        patients: DataFrame with `patient_id` and `original_id`, a row a patient.
+        counts: patients a role, e.g. `{"gan": 30, "unet": 13, "external": 21}`, drawn by seed; not
+            used where roles are stated.
+        stated: original ids a role; empty or None to draw by `counts`.
+        seed: of the draw.
 
     Returns:
-        the patients that have a role, with the column `role`; and one sentence that says how the
-        roles came about.
+        patients: the rows that have a role, in the order given, with the column `role`.
+        how: a sentence that says how the roles came about.
 
     Raises:
-        ValueError: fewer patients than roles need.
+        ValueError: a patient stated in two roles, more patients wanted than there are, or no
+            patient for a role.
+
+    Choice: when all stated patients are present they keep their roles. When only part of them is,
+    the stated roles may leave one empty, so roles are drawn by seed from those present, in the
+    stated proportions.
     """
-    role_of = {patient: role for role in ROLES for patient in stated[role]}
-    if not role_of:
-        sentence = "Roles were drawn by seed."
-    else:
-        chosen = patients[patients["original_id"].isin(role_of)]
-        if len(chosen) == len(role_of):
-            roles = chosen["original_id"].map(role_of)
-            return chosen.assign(role=roles), "Roles are those stated in the parameters."
-        sentence = (
-            f"{len(chosen)} of the {len(role_of)} patients with a stated role are present: roles "
-            "were drawn by seed from those present, in the stated proportions."
+    if stated and any(stated.values()):
+        return _stated_roles(patients, stated, seed)
+    if not counts:
+        raise ValueError("roles: neither counts nor stated patients; give one of them")
+    _check_enough(counts, len(patients))
+    how = f"Roles were drawn by seed {seed} from {len(patients)} patients: {_listed(counts)}."
+    left = len(patients) - sum(counts.values())
+    if left:
+        how += f" {left} patients have no role and are left out."
+    return _draw(patients, counts, seed), how
+
+
+def _stated_roles(patients, stated, seed):
+    role_of = {}
+    for role, ids in stated.items():
+        for original_id in map(str, ids):
+            if role_of.setdefault(original_id, role) != role:
+                raise ValueError(
+                    f"roles: patient {original_id!r} is stated in {role_of[original_id]} and in "
+                    f"{role}; a patient has one role"
+                )
+    role = patients["original_id"].astype(str).map(role_of)
+    present = patients[role.notna()]
+    left = len(patients) - len(present)
+    rest = f" {left} patients have no stated role and are left out." if left else ""
+    if len(present) == len(role_of):
+        counts = {role: len(set(stated.get(role, []))) for role in ROLES}
+        return present.assign(role=role[role.notna()]), f"Roles as stated: {_listed(counts)}.{rest}"
+    counts = _in_proportion(stated, len(present))
+    how = (
+        f"Only {len(present)} of the {len(role_of)} patients with a stated role are present, so "
+        f"roles were drawn by seed {seed} from these, in the stated proportions: "
+        f"{_listed(counts)}.{rest}"
+    )
+    return _draw(present, counts, seed), how
+
+
+def _in_proportion(stated, total):
+    """Split `total` patients as `stated` does, by largest remainder, at least one a stated role."""
+    sizes = pd.Series({role: len(set(stated.get(role, []))) for role in ROLES}, dtype=float)
+    wanted = int((sizes > 0).sum())
+    if total < wanted:
+        raise ValueError(
+            f"roles: {total} of the stated patients are present; {wanted} roles need one each; "
+            "check the data folder and the stated ids"
         )
-        patients = chosen
-        counts = _proportional({role: len(stated[role]) for role in ROLES}, len(patients))
-    return _draw(patients, counts, seed), sentence
+    exact = sizes / sizes.sum() * total
+    counts = np.floor(exact).where(sizes == 0, np.floor(exact).clip(lower=1)).astype(int)
+    while counts.sum() < total:
+        counts[(exact - counts).idxmax()] += 1
+    while counts.sum() > total:
+        counts[(exact - counts).where(counts > 1, np.inf).idxmin()] -= 1
+    return counts.to_dict()
 
 
-def _proportional(wanted, total):
-    """Share `total` patients by the wanted numbers, at least one a role (largest remainder)."""
-    exact = {role: total * number / sum(wanted.values()) for role, number in wanted.items()}
-    counts = {role: max(1, int(share)) for role, share in exact.items()}
-    for role in sorted(exact, key=lambda r: int(exact[r]) - exact[r]):
-        if sum(counts.values()) < total:
-            counts[role] += 1
-    return counts
+def _check_enough(counts, present):
+    unknown = sorted(set(counts) - set(ROLES))
+    if unknown:
+        raise ValueError(f"roles: unknown role {unknown[0]!r}; use {', '.join(ROLES)}")
+    wanted = sum(counts.values())
+    if wanted > present:
+        raise ValueError(
+            f"roles: {_listed(counts)} make {wanted} patients, but {present} are present; "
+            "lower patients_gan, patients_unet or patients_external"
+        )
 
 
 def _draw(patients, counts, seed):
-    needed = sum(counts.values())
-    if needed > len(patients):
-        raise ValueError(f"patients: {len(patients)} present, the roles need {needed}; lower them")
-    order = np.random.default_rng(seed).permutation(len(patients))[:needed]
-    drawn = patients.iloc[order]
-    return drawn.assign(role=np.repeat(ROLES, [counts[role] for role in ROLES])).sort_index()
+    """Draw by seed; by original id, so that neither the order nor the pseudonym key matters."""
+    ordered = sorted(patients.index, key=lambda row: _natural(patients["original_id"][row]))
+    order = np.random.default_rng([seed, 0x526F6C65]).permutation(ordered)
+    roles = np.repeat(list(counts), list(counts.values()))
+    drawn = pd.Series(roles, index=order[: len(roles)], name="role")
+    return patients.join(drawn, how="inner").sort_index()
+
+
+def _natural(original_id):
+    """Sort key: numbers by value, so that patient 10 comes after patient 9."""
+    return [(not part.isdigit(), int(part) if part.isdigit() else 0, part)
+            for part in re.split(r"(\d+)", str(original_id)) if part]  # fmt: skip
+
+
+def _listed(counts):
+    return ", ".join(f"{counts.get(role, 0)} {role}" for role in ROLES)

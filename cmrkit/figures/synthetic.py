@@ -1,50 +1,10 @@
-"""Figure 3: synthetic frames beside the patients' that the network learnt from."""
+"""Figure 3, second part: chamber areas of synthetic frames beside patients'."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 
-from cmrkit.cohort.frames import LABELS
 from cmrkit.figures.style import ARM_COLOURS, DOUBLE_COLUMN_MM, LABEL_COLOURS, size, style
-
-
-def draw_contours(axis, mask):
-    """Outline every label of one frame.
-
-    Args:
-        axis: matplotlib Axes that shows the frame.
-        mask: [R, R] uint8.
-    """
-    for number, name in LABELS.items():
-        inside = mask == number
-        if number and inside.any() and not inside.all():
-            axis.contour(inside, levels=[0.5], colors=[LABEL_COLOURS[name]], linewidths=0.7)
-
-
-def frame_rows(rows, columns=10):
-    """Rows of frames with their labels outlined, e.g. patients above synthetic frames.
-
-    Args:
-        rows: dict from a row's title to (images, masks), [n, R, R] uint8 each, n >= `columns`.
-        columns: frames a row.
-
-    Returns:
-        matplotlib Figure.
-    """
-    with style():
-        side = (DOUBLE_COLUMN_MM - 12) / columns
-        figure, axes = plt.subplots(
-            len(rows), columns, squeeze=False, figsize=size(DOUBLE_COLUMN_MM, side * len(rows))
-        )
-        figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
-        for line, (title, (images, masks)) in zip(axes, rows.items(), strict=True):
-            line[0].set_ylabel(title)
-            for axis, image, mask in zip(line, images, masks, strict=False):
-                axis.imshow(image, vmin=0, vmax=255)
-                draw_contours(axis, mask)
-                axis.set(xticks=[], yticks=[])
-                sns.despine(ax=axis, left=True, bottom=True)
-    return figure
 
 
 def area_distributions(areas):

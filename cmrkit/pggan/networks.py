@@ -9,11 +9,17 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.autograd.function import once_differentiable
 
 from cmrkit.pggan.recipe import GROUP
 
 LEAK = 0.2
 GAIN = math.sqrt(2)  # He et al. 2015, for layers followed by a leaky ReLU
+
+
+def full(x):
+    """At least float32: for what bfloat16 would spoil (norms, deviations, scores)."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def pixel_norm(x, eps=1e-8):
@@ -24,7 +30,7 @@ def pixel_norm(x, eps=1e-8):
 
     Source: Karras et al. 2018, section 4.2.
     """
-    mean_square = x.float().square().mean(dim=1, keepdim=True)  # [N, 1, R, R]
+    mean_square = full(x).square().mean(dim=1, keepdim=True)  # [N, 1, R, R]
     return x * torch.rsqrt(mean_square + eps).to(x.dtype)
 
 
@@ -49,7 +55,7 @@ def minibatch_stddev(x, group=GROUP):
     group = min(group, n)
     if n % group:
         raise ValueError(f"batch: {n} is not a multiple of the group of {group}")
-    y = x.float().reshape(n // group, group, w, r, r)  # [M, G, W, R, R]
+    y = full(x).reshape(n // group, group, w, r, r)  # [M, G, W, R, R]
     y = y - y.mean(dim=1, keepdim=True)
     y = (y.square().mean(dim=1) + 1e-8).sqrt()  # [M, W, R, R]
     y = y.mean(dim=(1, 2, 3))  # [M]
@@ -128,13 +134,22 @@ class Conv(EqualizedLayer):
         return F.conv2d(x, *self.scaled(x.dtype), padding=self.padding)
 
 
-def _spread(weight):
-    """3 x 3 kernel and 2 x 2 box in one: [A, B, 3, 3] to [A, B, 4, 4]."""
-    w = F.pad(weight, (1, 1, 1, 1))
-    return w[..., 1:, 1:] + w[..., 1:, :-1] + w[..., :-1, 1:] + w[..., :-1, :-1]
+class BoxedConv(EqualizedLayer):
+    """Base of the layers that change the size: 3 x 3 kernel and 2 x 2 box as one 4 x 4 kernel."""
+
+    def __init__(self, shape, fan_in, n_out, gain, rng):
+        super().__init__(shape, fan_in, n_out, gain, rng)
+        shifts = torch.tensor([[1.0, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]])  # [3, 4]
+        self.register_buffer("box", self.scale * torch.kron(shifts, shifts), persistent=False)
+
+    def scaled(self, dtype):
+        """Kernel [A, B, 4, 4] and bias at work: the scaled 3 x 3 kernel summed over four shifts."""
+        a, b = self.weight.shape[:2]
+        kernel = self.weight.reshape(a * b, 9) @ self.box  # [A B, 16]
+        return kernel.reshape(a, b, 4, 4).to(dtype), self.bias.to(dtype)
 
 
-class UpConv(EqualizedLayer):
+class UpConv(BoxedConv):
     """`upsample`, then a 3 x 3 convolution, as one: [N, n_in, R, R] to [N, n_out, 2R, 2R].
 
     Source: `upscale2d_conv2d` of the published code. The weight is [n_in, n_out, 3, 3] and, as for
@@ -145,11 +160,10 @@ class UpConv(EqualizedLayer):
         super().__init__((n_in, n_out, 3, 3), n_in * 9, n_out, gain, rng)
 
     def forward(self, x):
-        weight = _spread(self.weight * self.scale).to(x.dtype)
-        return F.conv_transpose2d(x, weight, self.bias.to(x.dtype), stride=2, padding=1)
+        return F.conv_transpose2d(x, *self.scaled(x.dtype), stride=2, padding=1)
 
 
-class DownConv(EqualizedLayer):
+class DownConv(BoxedConv):
     """A 3 x 3 convolution, then `downsample`, as one: [N, n_in, R, R] to [N, n_out, R/2, R/2].
 
     Source: `conv2d_downscale2d` of the published code.
@@ -157,15 +171,37 @@ class DownConv(EqualizedLayer):
 
     def __init__(self, n_in, n_out, rng, gain=GAIN):
         super().__init__((n_out, n_in, 3, 3), n_in * 9, n_out, gain, rng)
+        self.box /= 4  # the mean of four, not the sum
 
     def forward(self, x):
-        weight = (_spread(self.weight * self.scale) / 4).to(x.dtype)
-        return F.conv2d(x, weight, self.bias.to(x.dtype), stride=2, padding=1)
+        return F.conv2d(x, *self.scaled(x.dtype), stride=2, padding=1)
 
 
-def _rising(x):
-    """Activation of the generator: leaky ReLU, then pixel norm."""
-    return pixel_norm(F.leaky_relu(x, LEAK))
+class _LeakyPixelNorm(torch.autograd.Function):
+    """Leaky ReLU and pixel norm with their derivative written out.
+
+    The output keeps the sign of the input, so it is all that the derivative needs: a third of the
+    memory traffic of the two recorded one by one. The generator is never differentiated twice.
+    """
+
+    @staticmethod
+    def forward(ctx, x):
+        y = F.leaky_relu(x, LEAK)
+        inverse = torch.rsqrt(full(y).square().mean(dim=1, keepdim=True) + 1e-8).to(x.dtype)
+        y.mul_(inverse)
+        ctx.save_for_backward(y, inverse)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        y, inverse = ctx.saved_tensors
+        along = full(grad * y).mean(dim=1, keepdim=True).to(y.dtype)  # [N, 1, R, R]
+        grad = torch.addcmul(grad, y, along, value=-1).mul_(inverse)
+        return torch.ops.aten.leaky_relu_backward(grad, y, LEAK, True)
+
+
+rising = _LeakyPixelNorm.apply  # the generator's activation: [N, W, R, R] to the same
 
 
 class Generator(nn.Module):
@@ -207,17 +243,17 @@ class Generator(nn.Module):
         if self.n_views > 1:
             z = torch.cat([z, F.one_hot(view, self.n_views).to(z.dtype)], dim=1)
         x = self.dense(z).reshape(len(z), -1, 4, 4)  # [N, W, 4, 4]
-        x = _rising(x.to(self.dtype, memory_format=torch.channels_last))
-        x = _rising(self.conv(x))
+        x = rising(x.to(self.dtype, memory_format=torch.channels_last))
+        x = rising(self.conv(x))
         depth = resolution.bit_length() - 3  # doublings from 4 x 4
         for k in range(depth):
             before = x
-            x = _rising(self.up[k](x))  # [N, W, 2R, 2R]
-            x = _rising(self.same[k](x))
-        new = self.to_frame[depth](x).float()  # [N, C, R, R]
+            x = rising(self.up[k](x))  # [N, W, 2R, 2R]
+            x = rising(self.same[k](x))
+        new = full(self.to_frame[depth](x))  # [N, C, R, R]
         if isinstance(alpha, float) and alpha == 1.0:
             return new
-        old = upsample(self.to_frame[depth - 1](before).float())
+        old = upsample(full(self.to_frame[depth - 1](before)))
         return fade_in(old, new, alpha)
 
 
@@ -267,6 +303,6 @@ class Discriminator(nn.Module):
                 x = fade_in(old, x, alpha)
         x = minibatch_stddev(x)  # [N, W + 1, 4, 4]
         x = F.leaky_relu(self.conv(x), LEAK)
-        x = x.float().flatten(1)  # [N, 16 W]
+        x = full(x).flatten(1)  # [N, 16 W]
         x = F.leaky_relu(self.dense(x), LEAK)
         return self.score(x).gather(1, view[:, None]).squeeze(1)

@@ -290,10 +290,10 @@ def main():
     parser.add_argument("--data", required=True, help="file written by save_training_data")
     parser.add_argument("--folder", required=True, help="run folder; resumed where it has one")
     arguments = parser.parse_args()
-    train(Recipe.load(arguments.recipe), arguments.data, arguments.folder, on_tick=_print_line)
+    train(Recipe.load(arguments.recipe), arguments.data, arguments.folder, on_tick=print_line)
 
 
-def _print_line(line):
+def print_line(line):
     print(
         f"{line['kimg']:9.1f} kimg  {line['resolution']:4d} px  alpha {line['alpha']:.2f}  "
         f"D {line['loss_d']:+.3f}  G {line['loss_g']:+.3f}  {line['images_per_s']:7.1f} images/s  "

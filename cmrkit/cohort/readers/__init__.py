@@ -1,26 +1,31 @@
-"""Data sources: public sets in the layout in which their authors publish them."""
+"""Readers: one module a data set, each a `cohort.series.Source`; `open_source` picks by name."""
 
+from importlib import import_module
 from pathlib import Path
+
+_READERS = {
+    "chla": ("chla", "ChlaArchive"),
+    "sunnybrook": ("sunnybrook", "open_sunnybrook"),
+}
 
 
 def open_source(name, folder):
-    """Open a data set by name.
+    """Open a data set for reading.
 
     Args:
         name: `chla` or `sunnybrook`.
-        folder: where the set was unpacked.
+        folder: where it was unpacked.
 
     Returns:
         a `cohort.series.Source`.
 
     Raises:
-        FileNotFoundError: the folder does not hold this set; says what was expected.
+        ValueError: unknown name.
+        FileNotFoundError: the folder does not hold the set; says what was expected there and where
+            to get it.
     """
+    if name not in _READERS:
+        raise ValueError(f"source: unknown data set {name!r}; use {', '.join(_READERS)}")
+    module, opener = _READERS[name]
     folder = Path(folder).expanduser()
-    if name == "chla":
-        from cmrkit.cohort.readers.chla import ChlaArchive
-
-        return ChlaArchive(folder)
-    from cmrkit.cohort.readers.sunnybrook import SunnybrookDicom, SunnybrookPng
-
-    return SunnybrookDicom(folder) if (folder / "dicoms").is_dir() else SunnybrookPng(folder)
+    return getattr(import_module(f"{__name__}.{module}"), opener)(folder)

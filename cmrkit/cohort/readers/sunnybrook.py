@@ -1,10 +1,6 @@
-"""Sunnybrook Cardiac Data: adults, short axis, GE scanner, LV cavity.
+"""Sunnybrook Cardiac Data: adults, short axis, left ventricle.
 
-As PNG (`Images/**/SC-<code>-IM-0001-<n>.dcm.png`, `Labels/` alike, end-diastole and end-systole) or
-as DICOM cine (`dicoms/<id>/<n>.dcm`) with text contours (`contourfiles/<code>/**`, `link.csv`).
-Both hold the same patients: a patient has one pseudonym, whichever is read.
-
-Source: Radau et al., MIDAS Journal 2009, hdl 10380/3070.
+Source: Radau et al., The MIDAS Journal 2009, hdl 10380/3070.
 """
 
 import re
@@ -12,175 +8,133 @@ from collections import defaultdict
 
 import numpy as np
 import pandas as pd
-import pydicom
-from PIL import Image, ImageDraw
-from pydicom.errors import InvalidDicomError
+from PIL import Image
 
 from cmrkit.cohort.pseudonym import pseudonym
+from cmrkit.cohort.readers.contours import read_contour, ventricle_mask
+from cmrkit.cohort.readers.files import not_found, reading
 from cmrkit.cohort.series import CineSlice
 
-PHASES = 20  # images a slice position, numbered on through the stack
+PHASES = 20  # every cine of the set has 20; instance n is phase (n - 1) % 20 of its slice
 DISEASES = {
     "HF-I": "heart failure with infarction",
     "HF-NI": "heart failure without infarction",
     "HYP": "hypertrophy",
     "N": "healthy",
 }
+
 _CODE = re.compile(r"SC-(HF-I|HF-NI|HYP|N)-0*(\d+)")
-_NUMBER = re.compile(r"IM-0001-(\d{4})")
+_EXPECTED = (
+    "Images/ and Labels/ with SC-*-IM-0001-0048.dcm.png, or link.csv with the DICOM folders "
+    "SCD0000101 ... and contour files IM-0001-0048-icontour-manual.txt"
+)
+_ORIGIN = (
+    "the Cardiac Atlas Project, Sunnybrook Cardiac Data (CC0), or as PNG from GitHub, "
+    "mshunshin/SegNetCMR; cite Radau et al., The MIDAS Journal 2009, hdl 10380/3070"
+)
+
+
+def open_sunnybrook(folder):
+    """Open the set in whichever of its two published layouts the folder holds.
+
+    Raises:
+        FileNotFoundError: neither layout is there.
+    """
+    if next(folder.rglob("SC-*-IM-*.png"), None) is not None:
+        return SunnybrookPng(folder)
+    return SunnybrookDicom(folder)
 
 
 class _Sunnybrook:
-    """What both forms share: `_files` maps a patient's code to its files by image number."""
+    """What both layouts share: patients known by the code of the original set.
+
+    Both give a patient the same pseudonym, so that one cannot be on two sides of a split.
+    """
 
     name = "sunnybrook"
 
-    def __init__(self, files):
-        self._files = files
-        self._code = {pseudonym(self.name, code): code for code in sorted(files)}
+    def __init__(self, codes):
+        self._code = {pseudonym(self.name, code): code for code in sorted(codes)}
 
     def patients(self):
-        """One row a patient that is present; `original_id` is the published code."""
+        """One row a patient; `original_id` is the code with two digits, e.g. `SC-HF-I-04`."""
         return pd.DataFrame(
             {
                 "patient_id": list(self._code),
                 "original_id": list(self._code.values()),
                 "site": "Sunnybrook",
                 "vendor": "GE",
-                "disease": [DISEASES[_CODE.match(c)[1]] for c in self._code.values()],
+                "disease": [DISEASES[_CODE.fullmatch(code)[1]] for code in self._code.values()],
             }
         )
 
-    def read(self, patient_id):
-        """One `CineSlice` a slice position, with its annotated phases.
-
-        End-diastole is the phase of the larger cavity over the stack, the other end-systole.
-
-        Raises:
-            ValueError: a file is damaged.
-        """
-        frames = {
-            n: self._frame(*files) for n, files in self._files[self._code[patient_id]].items()
-        }
-        area = defaultdict(int)
-        for n, (_, mask, _, _) in frames.items():
-            area[(n - 1) % PHASES] += int((mask == 1).sum())
-        first = max(area, key=area.get)
-        for index, slice_number in enumerate(sorted({(n - 1) // PHASES for n in frames})):
-            numbers = [n for n in sorted(frames) if (n - 1) // PHASES == slice_number]
-            yield _slice(patient_id, index, numbers, [frames[n] for n in numbers], first)
+    def _known(self, patient_id):
+        if patient_id not in self._code:
+            raise ValueError(f"patient_id: no patient {patient_id!r} in this folder")
+        return self._code[patient_id]
 
 
 class SunnybrookPng(_Sunnybrook):
-    """The set as PNG; it states no pixel size.
+    """End-diastole and end-systole as PNG, with masks of the LV cavity; no pixel size.
 
     Args:
-        folder: Path that holds `Images/` and `Labels/`.
+        folder: any folder above `Images/` and `Labels/`.
 
     Raises:
-        FileNotFoundError: no such files there.
+        FileNotFoundError: no such files.
     """
 
     def __init__(self, folder):
-        labels = {path.name: path for path in (folder / "Labels").rglob("SC-*.png")}
-        files = defaultdict(dict)
-        for image in sorted((folder / "Images").rglob("SC-*.png")):
-            if image.name in labels:
-                files[_code(image.name)][_number(image.name)] = (image, labels[image.name])
-        if not files:
-            raise FileNotFoundError(
-                f"{folder}: expected Images/**/SC-*-IM-0001-*.png with Labels/ of the same names, "
-                "or dicoms/ with contourfiles/ (Sunnybrook Cardiac Data, hdl 10380/3070)"
-            )
-        super().__init__(files)
+        self._files = defaultdict(dict)  # code -> instance -> image path
+        for path in sorted(folder.rglob("SC-*-IM-*.png")):
+            found = re.fullmatch(r"(SC-.*)-IM-\d+-(\d+)\.dcm\.png", path.name)
+            if found and "Images" in path.parts and (code := patient_code(found[1])):
+                self._files[code][int(found[2])] = path
+        if not self._files:
+            raise not_found(folder, _EXPECTED, _ORIGIN)
+        super().__init__(self._files)
 
-    def _frame(self, image, label):
-        try:
-            pixels = np.asarray(Image.open(image).convert("L"), dtype=np.float32)
-            mask = (np.asarray(Image.open(label).convert("L")) > 127).astype(np.uint8)
-        except OSError as error:
-            raise ValueError(f"a PNG cannot be read: {type(error).__name__}") from None
-        return pixels, mask, (1,), None
+    def read(self, patient_id):
+        """Yield the patient's slices, base to apex, each with one or two phases.
+
+        Raises:
+            ValueError: unknown patient or a broken file.
+        """
+        files = self._files[self._known(patient_id)]
+        masks = {number: _read_png(_label_of(path), number) > 127 for number, path in files.items()}
+        ed, es = _end_phases({number: mask.sum() for number, mask in masks.items()})
+        for index, numbers in enumerate(_slices(files)):
+            images = np.stack([_read_png(files[number], number) for number in numbers])
+            drawn = np.stack([masks[number] for number in numbers])
+            phases = (np.array(numbers) - 1) % PHASES
+            yield CineSlice(
+                patient_id=patient_id, view="sax", slice_index=index, images=images,
+                masks=drawn.astype(np.uint8),
+                labels_present=[(1,) if mask.any() else () for mask in drawn],
+                spacing_mm=None, phase_index=phases,
+                phase_fraction=np.full(len(numbers), np.nan), is_ed=phases == ed, is_es=phases == es,
+            )  # fmt: skip
 
 
 class SunnybrookDicom(_Sunnybrook):
-    """The set as DICOM with manual contours; only annotated images are read.
+    """Whole cines as DICOM, with contour files at end-diastole and end-systole.
 
     Args:
-        folder: Path that holds `dicoms/`, `contourfiles/` and `link.csv`.
+        folder: any folder above the table that links DICOM folders and patients (`link.csv` or
+            `scd_patientdata.csv`), the DICOM folders and the contour files.
 
     Raises:
-        FileNotFoundError: no such files there.
+        FileNotFoundError: no such files.
     """
 
     def __init__(self, folder):
-        files = defaultdict(dict)
-        link = folder / "link.csv"
-        pairs = pd.read_csv(link, dtype=str).itertuples(index=False) if link.exists() else []
-        for series, code in pairs:
-            drawn = (folder / "contourfiles" / code).rglob("*-icontour-manual.txt")
-            for inner in sorted(drawn):
-                number = _number(inner.name)
-                dicom = folder / "dicoms" / series / f"{number}.dcm"
-                if dicom.exists():
-                    outer = inner.parents[1] / "o-contours" / inner.name.replace("icon", "ocon")
-                    files[_code(code)][number] = (dicom, inner, outer)
-        if not files:
-            raise FileNotFoundError(
-                f"{folder}: expected link.csv, dicoms/<id>/<n>.dcm and contourfiles/<code>/ "
-                "(Sunnybrook Cardiac Data, hdl 10380/3070)"
-            )
-        super().__init__(files)
-
-    def _frame(self, dicom, inner, outer):
-        try:
-            dataset = pydicom.dcmread(dicom)
-            pixels = dataset.pixel_array.astype(np.float32)
-            spacing = tuple(float(mm) for mm in dataset.PixelSpacing)
-        except (InvalidDicomError, AttributeError, OSError) as error:
-            raise ValueError(f"a DICOM file cannot be read: {type(error).__name__}") from None
-        cavity = rasterise(np.loadtxt(inner), pixels.shape)
-        mask, present = cavity.astype(np.uint8), (1,)
-        if outer.exists():
-            mask[rasterise(np.loadtxt(outer), pixels.shape) & ~cavity] = 2
-            present = (1, 2)
-        return pixels, mask, present, spacing
-
-
-def rasterise(polygon, shape):
-    """Pixels whose centre lies inside a contour.
-
-    Args:
-        polygon: [n, 2] float, x (column) and y (row) in pixels.
-        shape: (rows, columns).
-
-    Returns:
-        bool array of this shape.
-    """
-    fine = 8  # supersampling, since ImageDraw rounds corners to whole pixels
-    canvas = Image.new("1", (shape[1] * fine, shape[0] * fine))
-    corners = [((x + 0.5) * fine, (y + 0.5) * fine) for x, y in polygon]
-    ImageDraw.Draw(canvas).polygon(corners, fill=1)
-    return np.asarray(canvas)[fine // 2 :: fine, fine // 2 :: fine]
-
-
-def _code(name):
-    """Published code without leading zeros, since PNG and contour folders differ in them."""
-    found = _CODE.match(name)
-    return f"SC-{found[1]}-{found[2]}"
-
-
-def _number(name):
-    return int(_NUMBER.search(name)[1])
-
-
-def _slice(patient_id, index, numbers, frames, end_diastole):
-    images, masks, present, spacings = zip(*frames, strict=True)
-    phase = (np.array(numbers) - 1) % PHASES
-    return CineSlice(
-        patient_id=patient_id, view="sax", slice_index=index,
-        images=np.stack(images), masks=np.stack(masks), labels_present=list(present),
-        spacing_mm=spacings[0], phase_index=phase,
-        phase_fraction=(phase - end_diastole) % PHASES / PHASES,
-        is_ed=phase == end_diastole, is_es=phase != end_diastole,
-    )  # fmt: skip
+        self._folder = folder
+        links = [*folder.rglob("link.csv"), *folder.rglob("scd_patientdata.csv")]
+        self._dicoms = {}
+        for code, name in (_read_link(links[0]) if links else {}).items():
+            found = next((path for path in sorted(folder.rglob(name)) if path.is_dir()), None)
+            if found:
+                self._dicoms[code] = found
+        if not self._dicoms:
+            raise not_found(folder, _EXPECTED, _ORIGIN)
+        super().__init__(self._dicoms)

@@ -1,0 +1,62 @@
+"""Contours drawn by hand: text files of points, and the pixels they enclose."""
+
+import numpy as np
+from matplotlib.path import Path as Polygon
+
+from cmrkit.cohort.readers.files import reading
+
+
+def read_contour(path, what="contour"):
+    """Read a contour, a line `x y` a point in pixels from the upper left corner of the image.
+
+    Returns:
+        [n, 2] float64 (x, y).
+
+    Raises:
+        ValueError: not a list of at least three finite points.
+    """
+    with reading(what):
+        points = np.loadtxt(path, ndmin=2)
+    if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3 or not np.isfinite(points).all():
+        raise ValueError(f"{what}: {points.shape} numbers; expected three or more lines 'x y'")
+    return points
+
+
+def fill_contour(points, shape):
+    """Pixels enclosed by a closed contour.
+
+    Args:
+        points: [n, 2] (x, y) in pixels; (0, 0) is the upper left corner of the first pixel, so its
+            middle is (0.5, 0.5).
+        shape: (rows, columns).
+
+    Returns:
+        [rows, columns] bool, pixels whose middle lies inside.
+
+    Choice: corner rather than middle as origin; with it the Sunnybrook contours lie on the
+    strongest edges of their images, and agree best with the masks published for them.
+    """
+    rows, columns = np.indices(shape)
+    middles = np.column_stack([columns.ravel() + 0.5, rows.ravel() + 0.5])
+    return Polygon(points).contains_points(middles).reshape(shape)
+
+
+def ventricle_mask(shape, endocardium=None, epicardium=None):
+    """Label map of the left ventricle: 1 within the endocardium, 2 from there to the epicardium.
+
+    Args:
+        shape: (rows, columns).
+        endocardium: contour points or None.
+        epicardium: contour points or None.
+
+    Returns:
+        mask: [rows, columns] uint8.
+        labels: label numbers annotated; the myocardium only where both contours were drawn.
+    """
+    mask = np.zeros(shape, np.uint8)
+    if endocardium is None:
+        return mask, ()
+    if epicardium is not None:
+        mask[fill_contour(epicardium, shape)] = 2
+    mask[fill_contour(endocardium, shape)] = 1
+    return mask, (1,) if epicardium is None else (1, 2)

@@ -1,0 +1,73 @@
+"""Figure 2: how the networks grow, in pictures and in numbers."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from cmrkit.figures.frames import frame_rows
+from cmrkit.figures.style import DOUBLE_COLUMN_MM, size, style
+
+COLUMNS = 10
+
+
+def growth_figure(folder, views):
+    """The same latents at the end of every level, views side by side.
+
+    Args:
+        folder: run folder with `grids/level_<pixels>.npz`: `images`, `masks` [V, 16, R, R] uint8.
+        views: the V view names.
+
+    Returns:
+        matplotlib Figure.
+    """
+    each = COLUMNS // len(views)
+    rows = {}
+    for path in sorted((Path(folder) / "grids").glob("level_*.npz")):
+        with np.load(path) as grid:
+            images, masks = (np.concatenate(grid[k][:, :each]) for k in ("images", "masks"))
+        rows[f"{images.shape[1]} x {images.shape[1]}"] = images, masks
+    return frame_rows(rows, each * len(views))
+
+
+def training_curves(statistics):
+    """Losses, scores and speed over the images shown; fades are shaded.
+
+    Args:
+        statistics: DataFrame of `stats.jsonl`, one row a tick: `kimg, resolution, alpha, loss_d,
+            loss_g, score_real, score_fake, images_per_s`.
+
+    Returns:
+        matplotlib Figure.
+    """
+    panels = {
+        "loss": {"loss_d": "discriminator", "loss_g": "generator"},
+        "score": {"score_real": "patients", "score_fake": "generated"},
+        "images a second": {"images_per_s": None},
+    }
+    with style():
+        figure, axes = plt.subplots(1, len(panels), figsize=size(DOUBLE_COLUMN_MM, 48))
+        for axis, (label, curves) in zip(axes, panels.items(), strict=True):
+            for column, name in curves.items():
+                axis.plot(statistics["kimg"], statistics[column], label=name)
+            axis.set(xlabel="images shown (thousand)", ylabel=label)
+            _mark_levels(axis, statistics)
+            if len(curves) > 1:
+                axis.legend()
+        axes[-1].set_yscale("log")
+    return figure
+
+
+def _mark_levels(axis, statistics):
+    """Write each level's resolution above its range; shade its fade."""
+    start = 0.0
+    for resolution, level in statistics.groupby("resolution"):
+        fade = level.loc[level["alpha"] < 1, "kimg"]
+        if len(fade):
+            axis.axvspan(start, fade.max(), color="0.92", lw=0)
+        axis.axvline(start, color="0.8", lw=0.5)
+        middle = (start + level["kimg"].max()) / 2
+        axis.text(
+            middle, 1.01, resolution, transform=axis.get_xaxis_transform(), ha="center", fontsize=6
+        )
+        start = level["kimg"].max()

@@ -1,0 +1,236 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from cmrkit.stats.comparison import compare
+from cmrkit.stats.signed_rank import hodges_lehmann, shift_interval, signed_rank_p
+from cmrkit.stats.simulate import example_scores
+
+
+def scores(differences, label="LV", view="sax"):
+    """Dice of two arms from differences [patients, frames]; percent variation is 1 - Dice."""
+    rows = []
+    for (patient, frame), difference in np.ndenumerate(np.atleast_2d(differences)):
+        for arm, dice in (("patient", 0.9), ("synthetic", 0.9 + difference)):
+            rows.append(
+                {
+                    "frame_id": f"{view}-{patient}-{frame}",
+                    "patient_id": f"p{patient}",
+                    "view": view,
+                    "arm": arm,
+                    "seed": 1,
+                    "label": label,
+                    "dice": dice,
+                    "percent_variation": 1 - dice,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def spread(centre, width, patients=20):
+    """Differences of patients, one frame each, symmetric around their centre."""
+    return (centre + width * np.linspace(-1, 1, patients))[:, None]
+
+
+def patient_row(table, metric="dice", label="LV"):
+    rows = table[(table["level"] == "patient") & (table["metric"] == metric)]
+    return rows.set_index("label").loc[label]
+
+
+@pytest.fixture(scope="module")
+def example():
+    return compare(example_scores())
+
+
+def test_a_row_holds_what_its_parts_give(example):
+    table = example_scores()
+    wide = table[(table["view"] == "4ch") & (table["label"] == "RV")].pivot_table(
+        index=["patient_id", "frame_id"], columns="arm", values="dice"
+    )
+    means = wide.groupby("patient_id").mean()
+    differences = (means["synthetic"] - means["patient"]).to_numpy()
+    row = patient_row(example[example["view"] == "4ch"], label="RV")
+    assert row["p"] == pytest.approx(signed_rank_p(differences))
+    assert row["hl_shift"] == pytest.approx(hodges_lehmann(differences))
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx(shift_interval(differences, 0.95))
+    assert row["mean_shift"] == pytest.approx(differences.mean())
+    assert row["mixed_shift"] == pytest.approx(differences.mean())
+    assert row["arm_median"] == pytest.approx(means["synthetic"].median())
+    assert row["reference_q75"] == pytest.approx(means["patient"].quantile(0.75))
+    assert (row["n_patients"], row["n_frames"], row["n_seeds"]) == (20, 60, 2)
+
+
+def test_the_example_shows_all_four_verdicts_and_both_levels(example):
+    assert set(example["verdict"]) == {"better", "worse", "equivalent", "inconclusive"}
+    assert len(example) == 2 * 2 * 6
+    assert example["level"].tolist() == ["patient"] * 12 + ["frame"] * 12
+    assert not example["sentence"].duplicated().any()
+
+
+def test_the_same_scores_and_seed_give_the_same_table_in_any_row_order(example):
+    shuffled = example_scores().sample(frac=1, random_state=3)
+    pd.testing.assert_frame_equal(compare(shuffled), example)
+
+
+def test_another_seed_moves_the_bootstrap_alone(example):
+    other = compare(example_scores(), seed=2)
+    assert (other["boot_low"] != example["boot_low"]).any()
+    rest = [c for c in example if not c.startswith("boot") and c != "sentence"]
+    pd.testing.assert_frame_equal(other[rest], example[rest])
+
+
+@pytest.mark.parametrize(
+    ("centre", "width", "verdict", "within"),
+    [
+        (-0.006, 0.005, "worse", True),  # the published case: real, and smaller than the margin
+        (-0.030, 0.020, "worse", False),
+        (0.006, 0.005, "better", True),
+        (0.030, 0.020, "better", False),
+        (0.0001, 0.008, "equivalent", True),
+        (0.005, 0.040, "inconclusive", False),
+    ],
+)
+def test_the_verdict_follows_shift_spread_and_margin(centre, width, verdict, within):
+    table = compare(scores(spread(centre, width)))
+    for metric in ("dice", "percent_variation"):  # the same finding, the other way round
+        row = patient_row(table, metric)
+        assert (row["verdict"], row["within_margin"]) == (verdict, within)
+    assert patient_row(table)["hl_shift"] == pytest.approx(centre, abs=1e-9)
+    assert patient_row(table, "percent_variation")["hl_shift"] == pytest.approx(-centre, abs=1e-9)
+
+
+def test_a_real_difference_within_the_margin_says_both():
+    sentence = patient_row(compare(scores(spread(-0.006, 0.005))))["sentence"]
+    assert "synthetic is worse than patient" in sentence
+    assert "the difference is smaller than the margin of 0.01" in sentence
+
+
+def test_swapping_the_arms_mirrors_every_verdict(example):
+    mirrored = compare(example_scores(), arm="patient", reference="synthetic")
+    opposite = {"better": "worse", "worse": "better"}
+    assert mirrored["verdict"].tolist() == [opposite.get(v, v) for v in example["verdict"]]
+    assert mirrored["hl_shift"].tolist() == pytest.approx((-example["hl_shift"]).tolist())
+
+
+def test_frames_of_one_patient_persuade_the_frame_level_only():
+    patients = np.repeat(spread(0.004, 0.012, 8), 30, axis=1)  # 30 frames repeat their patient
+    table = compare(scores(patients)).query("metric == 'dice'").set_index("level")
+    assert table.loc["patient", "verdict"] == "inconclusive"
+    assert table.loc["frame", "verdict"] == "better"
+    assert table.loc["frame", "design_effect"] == pytest.approx(30)
+    assert table.loc["frame", "boot_low"] == pytest.approx(
+        table.loc["patient", "boot_low"], abs=1e-3
+    )
+
+
+def test_identical_arms_are_equivalent():
+    row = patient_row(compare(scores(np.zeros((10, 2)))))
+    assert (row["verdict"], row["p"], row["hl_shift"]) == ("equivalent", 1, 0)
+
+
+def test_a_shift_of_zero_is_no_difference_however_small_its_p():
+    # 25 equal scores and six losses: the ranks reject, the shift is zero
+    row = patient_row(compare(scores(np.array([0.0] * 14 + [-0.002] * 7)[:, None])))
+    assert row["p_holm"] < 0.05
+    assert row["hl_shift"] == 0
+    assert row["verdict"] == "equivalent"
+
+
+@pytest.mark.parametrize("patients", [1, 2, 5])
+def test_below_six_patients_nothing_is_concluded_and_the_sentence_says_why(patients):
+    table = compare(scores(np.repeat(spread(0.05, 0.001, patients), 40, axis=1)))
+    assert set(table["verdict"]) == {"inconclusive"}
+    assert not table["within_margin"].any()
+    row = patient_row(table)
+    assert row["ci_low"] == -np.inf
+    assert "fewer than 6 patients" in row["sentence"]
+
+
+def test_six_patients_can_be_enough():
+    assert patient_row(compare(scores(spread(0.05, 0.001, 6))))["verdict"] == "better"
+
+
+def test_holm_runs_over_the_chambers_of_a_metric_and_not_over_metrics():
+    table = pd.concat(
+        [
+            scores(spread(0.004, 0.012, 20), "LV"),
+            scores(spread(0.003, 0.012, 20), "RV"),
+            scores(spread(0.001, 0.012, 20), "LV myocardium"),
+        ]
+    )
+    found = compare(table, metrics=["dice"])
+    p = {label: patient_row(found, label=label)["p"] for label in ("LV", "RV", "LV myocardium")}
+    holm = {label: patient_row(found, label=label)["p_holm"] for label in p}
+    assert p["LV"] < p["RV"] < p["LV myocardium"]
+    assert holm["LV"] == pytest.approx(3 * p["LV"])
+    assert holm["RV"] == pytest.approx(max(3 * p["LV"], 2 * p["RV"]))
+    assert holm["LV myocardium"] == pytest.approx(max(2 * p["RV"], p["LV myocardium"]))
+    both = compare(table)
+    assert patient_row(both)["p_holm"] == pytest.approx(holm["LV"])
+
+
+def test_a_chamber_that_one_arm_lacks_keeps_an_empty_row_and_is_no_part_of_the_family():
+    table = pd.concat([scores(spread(-0.006, 0.005), "LV"), scores(spread(0, 0.1), "RV")])
+    table = table[(table["label"] != "RV") | (table["arm"] == "patient")]
+    found = compare(table)
+    row = patient_row(found, label="RV")
+    assert (row["n_patients"], row["verdict"]) == (0, "inconclusive")
+    assert np.isnan(row["p_holm"])
+    assert "not scored in both arms" in row["sentence"]
+    assert patient_row(found)["p_holm"] == patient_row(found)["p"]
+
+
+def test_a_score_that_is_nowhere_defined_leaves_an_empty_row():
+    table = scores(spread(0, 0.1)).assign(dice=np.nan)
+    row = patient_row(compare(table, metrics=["dice"]))
+    assert (row["n_patients"], row["undefined"]) == (0, 20)
+
+
+def test_undefined_pairs_are_left_out_and_counted():
+    table = scores(spread(-0.006, 0.005))
+    table.loc[[0, 5], "dice"] = np.nan  # one score of each arm, in two patients
+    row = patient_row(compare(table))
+    assert (row["n_patients"], row["undefined"]) == (18, 2)
+    assert "2 pairs of scores were not defined in both arms" in row["sentence"]
+
+
+def test_a_few_failed_frames_are_pointed_out_where_the_ranks_see_equivalence():
+    differences = spread(0, 0.004, 30)
+    differences[:2] = -0.85
+    row = patient_row(compare(scores(differences)))
+    assert row["verdict"] == "equivalent"
+    assert "The mean shift" in row["sentence"]
+    assert "see the worst cases" in row["sentence"]
+
+
+def test_scores_in_mm_have_no_margin_and_are_never_equivalent():
+    table = scores(np.zeros((10, 1))).assign(hd95_mm=3.0)
+    row = patient_row(compare(table, metrics=["hd95_mm"]), "hd95_mm")
+    assert row["verdict"] == "inconclusive"
+    assert np.isnan(row["tost_p"])
+    assert "no margin in mm is set" in row["sentence"]
+
+
+def test_relative_area_error_is_compared_by_its_size():
+    table = scores(spread(0, 0.01))
+    error = np.where(table["arm"] == "patient", -0.10, 0.02)
+    row = patient_row(
+        compare(table.assign(relative_area_error=error), metrics=["relative_area_error"]),
+        "relative_area_error",
+    )
+    assert (row["verdict"], row["hl_shift"]) == ("better", pytest.approx(-0.08))
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"metrics": ["jaccard"]}, "metrics: 'jaccard' is not known"),
+        ({"margin": 0}, "margin: 0 is not above 0"),
+        ({"margin": np.nan}, "margin: nan is not above 0"),
+        ({"alpha": 5}, "alpha: 5 is outside 0 to 0.5"),
+        ({"arm": "manual"}, "arm: 'manual' has no scores"),
+    ],
+)
+def test_an_impossible_choice_is_named(options, says):
+    with pytest.raises(ValueError, match=says):
+        compare(scores(spread(0, 0.1)), **options)

@@ -1,0 +1,115 @@
+"""The whole verdict under known truths: each rate against its Monte Carlo interval."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from cmrkit.stats.comparison import rank_statistics
+from cmrkit.stats.signed_rank import equivalence_p, shift_interval
+from cmrkit.stats.simulate import clustered_differences, false_alarms
+from cmrkit.stats.verdict import decide
+
+CHAMBERS = 5
+MARGIN = 0.01
+
+
+def attained(patients, alpha):
+    """Size of the exact two-sided signed-rank test: what alpha becomes with so few patients."""
+    chances = np.array([1.0])
+    for rank in range(1, patients + 1):
+        chances = (np.pad(chances, (0, rank)) + np.pad(chances, (rank, 0))) / 2
+    sums = np.cumsum(chances)
+    return 2 * sums[sums <= alpha / 2].max()
+
+
+def verdicts(rng, studies, level, patients=20, frames=10, icc=0.4, shift=0.0):
+    """Verdicts [studies, chambers] of simulated studies with clustered frames."""
+    rows = []
+    for study in range(studies):
+        for _ in range(CHAMBERS):
+            differences = clustered_differences(rng, patients, frames, icc, shift)
+            units = differences.mean(1) if level == "patient" else differences.ravel()
+            row = rank_statistics(units, MARGIN, 0.05) | {"study": study}
+            rows.append(row | {"metric": "dice", "level": study, "n_patients": patients})
+    table = decide(pd.DataFrame(rows), 0.05)  # each study is a family of its own
+    return table["verdict"].to_numpy().reshape(studies, CHAMBERS)
+
+
+def agrees(hits, trials, rate):
+    """Whether a simulated rate lies in the 99 % Monte Carlo interval of the expected one."""
+    return stats.binomtest(int(hits), trials, rate).pvalue > 0.01
+
+
+def test_a_false_difference_anywhere_in_the_table_is_as_rare_as_alpha_says():
+    studies = 1000
+    found = verdicts(np.random.default_rng(1), studies, "patient")
+    wrong = np.isin(found, ("better", "worse")).any(1).sum()
+    # Holm's first step decides; independent chambers, each at the attained level of alpha / 5.
+    expected = 1 - (1 - attained(20, 0.05 / CHAMBERS)) ** CHAMBERS
+    assert expected == pytest.approx(0.05, abs=0.006)
+    assert agrees(wrong, studies, expected), wrong / studies
+
+
+def test_false_differences_go_either_way_alike():
+    found = verdicts(np.random.default_rng(2), 1000, "patient", patients=8, frames=1)
+    better, worse = (found == "better").sum(), (found == "worse").sum()
+    assert agrees(better, better + worse, 0.5)
+
+
+def test_frames_taken_as_independent_break_the_same_verdict():
+    studies = 60
+    found = verdicts(np.random.default_rng(3), studies, "frame")
+    wrong = np.isin(found, ("better", "worse")).any(1).sum()
+    assert stats.binomtest(int(wrong), studies, 0.3, alternative="greater").pvalue < 0.01, wrong
+
+
+def test_at_the_margin_equivalence_is_declared_as_rarely_as_alpha_says():
+    rng, studies, patients = np.random.default_rng(4), 2000, 20
+    draws = clustered_differences(rng, (studies, patients), 5, 0.4, MARGIN, 0.01).mean(-1)
+    hits = sum(equivalence_p(d, MARGIN) < 0.05 for d in draws)
+    assert agrees(hits, studies, attained(patients, 0.10) / 2), hits / studies
+
+
+def test_well_inside_the_margin_equivalence_is_the_verdict():
+    found = verdicts(np.random.default_rng(5), 40, "patient")
+    assert (found == "equivalent").mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("patients", "confidence"), [(8, 0.95), (20, 0.95), (20, 0.90), (60, 0.95)]
+)
+def test_the_interval_of_the_shift_covers_the_truth_as_often_as_it_says(patients, confidence):
+    rng, studies, shift = np.random.default_rng(6), 2000, 0.004
+    draws = clustered_differences(rng, (studies, patients), 3, 0.3, shift).mean(-1)
+    intervals = np.array([shift_interval(d, confidence) for d in draws])
+    hits = ((intervals[:, 0] <= shift) & (shift <= intervals[:, 1])).sum()
+    alpha = 1 - confidence
+    exact = 1 - attained(patients, alpha) if patients <= 50 else confidence
+    assert agrees(hits, studies, exact), hits / studies
+
+
+def test_the_teaching_table_shows_frames_failing_and_patients_holding():
+    table = false_alarms((1, 8), patients=16, icc=0.3, studies=800).set_index(
+        ["frames_a_patient", "level"]
+    )
+    assert table.loc[(1, "frame"), "rate"] == table.loc[(1, "patient"), "rate"]
+    held, broken = table.loc[(8, "patient")], table.loc[(8, "frame")]
+    assert held["low"] < 0.05 < held["high"]
+    # The variance of the mean is 1 + 7 * 0.3 times what the frame-level test believes.
+    expected = 2 * stats.norm.sf(1.96 / np.sqrt(3.1))
+    assert broken["rate"] == pytest.approx(expected, abs=0.04)
+
+
+def test_independent_frames_do_no_harm():
+    table = false_alarms((8,), patients=16, icc=0.0, studies=800).set_index("level")
+    assert table.loc["frame", "low"] < 0.05 < table.loc["frame", "high"]
+
+
+def test_simulated_differences_have_the_asked_shift_spread_and_icc():
+    draws = clustered_differences(np.random.default_rng(1), (200, 50), 4, 0.3, 0.002, 0.01)
+    assert draws.shape == (200, 50, 4)
+    assert draws.mean() == pytest.approx(0.002, abs=2e-4)
+    assert draws.std() == pytest.approx(0.01, rel=0.02)
+    first, second = draws[..., 0].ravel(), draws[..., 1].ravel()
+    assert np.corrcoef(first, second)[0, 1] == pytest.approx(0.3, abs=0.03)

@@ -1,0 +1,26 @@
+import pandas as pd
+
+from cmrkit.stats.spread import verdict_spread
+
+
+def comparison(shift, verdict):
+    row = {"level": "patient", "metric": "dice", "view": "sax", "label": "LV"}
+    missing = row | {"label": "RV", "hl_shift": float("nan"), "verdict": "inconclusive"}
+    return pd.DataFrame([row | {"hl_shift": shift, "verdict": verdict}, missing])
+
+
+def test_verdicts_are_counted_over_seeds_with_the_spread_of_their_shift():
+    spread = verdict_spread(
+        {
+            1: comparison(-0.004, "worse"),
+            2: comparison(-0.001, "inconclusive"),
+            3: comparison(0.002, "equivalent"),
+            4: comparison(-0.006, "worse"),
+        }
+    )
+    assert len(spread) == 1  # the chamber that was never scored has no direction
+    row = spread.iloc[0]
+    counts = [row[v] for v in ("better", "worse", "equivalent", "inconclusive")]
+    assert counts == [0, 2, 1, 1]
+    assert (row["seeds"], row["positive"]) == (4, 1)
+    assert (row["shift_min"], row["shift_median"], row["shift_max"]) == (-0.006, -0.0025, 0.002)
