@@ -58,3 +58,15 @@ def write_table(table, study, name):
     table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
     temporary.replace(path)
     return path
+
+
+def write_lines(lines, study, name):
+    """Write sentences as a text file beside the report's tables, one a line.
+
+    Returns:
+        path of the text file.
+    """
+    path = tables(study) / f"{name}.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return path

@@ -12,7 +12,8 @@ from cmrkit.cohort.frames import LABELS
 
 CROPS = ("centre", "motion", "mask")
 PERCENTILES = 1, 99
-MOTION_SMOOTHING_MM = 8.0  # Choice: about a wall thickness; joins the moving walls of one heart
+MOTION_SMOOTHING_MM = 12.0  # joins the moving walls of one heart
+MOTION_PRIOR_MM = 60.0  # operators place the heart near the middle of the field of view
 
 
 @dataclass(frozen=True)
@@ -158,21 +159,26 @@ def _centre_of_labels(masks):
 
 
 def _centre_of_motion(images, spacing):
-    """Centroid (row, column) of the pixels that move most, or None without motion.
+    """Centroid (row, column) of what moves, or None without motion.
 
-    Choice: the standard deviation over the cycle, smoothed over about a wall thickness; pixels
-    above half of its maximum, weighted by it. A beating heart moves more than anything else in the
-    slice, while noise and flow in vessels are faint or small after smoothing.
+    Choice: the standard deviation over the cycle, smoothed, above its median, and weighted towards
+    the middle of the slice; pixels above a quarter of its maximum count. With it a frame of 160 mm
+    cuts off labels in 0.4 % of the CHLA slices, the fixed centre in 7 %.
     """
     if len(images) < 2:
         return None
-    sigma = [MOTION_SMOOTHING_MM / size for size in spacing]
-    motion = gaussian_filter(images.std(axis=0, dtype=np.float64), sigma)
+    motion = images.std(axis=0, dtype=np.float64)
     if motion.max() <= 0:
         return None
-    weight = np.where(motion > motion.max() / 2, motion, 0)
-    rows, columns = np.indices(weight.shape)
-    return tuple(float((axis * weight).sum() / weight.sum()) for axis in (rows, columns))
+    spacing = np.array(spacing)
+    motion = gaussian_filter(motion, MOTION_SMOOTHING_MM / spacing)
+    motion = np.maximum(motion - np.median(motion), 0)
+    pixels = np.indices(motion.shape).reshape(2, -1)
+    middle = (np.array(motion.shape) - 1)[:, None] / 2
+    distance = np.linalg.norm((pixels - middle) * spacing[:, None], axis=0)
+    weight = motion.ravel() * np.exp(-(distance**2) / (2 * MOTION_PRIOR_MM**2))
+    weight[weight < weight.max() / 4] = 0
+    return tuple((pixels @ weight / weight.sum()).tolist())
 
 
 def _resample(channels, grid):

@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
 
 from cmrkit.cohort.frames import LABELS
 from cmrkit.figures.style import ARM_COLOURS, DOUBLE_COLUMN_MM, LABEL_COLOURS, size, style
@@ -13,6 +14,14 @@ AXIS_NAMES = {
     "relative_area_error": "relative area error",
     "hd95_mm": "95 % Hausdorff distance (mm)",
     "asd_mm": "average surface distance (mm)",
+}
+QUANTITY_NAMES = {  # name, unit, and what the table's values are multiplied by
+    "ed_area_mm2": ("end-diastolic area", "cm²", 0.01),
+    "es_area_mm2": ("end-systolic area", "cm²", 0.01),
+    "fractional_area_change": ("fractional area change", "%", 100),
+    "edv_ml": ("end-diastolic volume", "mL", 1),
+    "esv_ml": ("end-systolic volume", "mL", 1),
+    "ejection_fraction": ("ejection fraction", "%", 100),
 }
 CASES = ("worst", "median", "best")
 _GROUP_WIDTH = 0.7  # of the space between two chambers, shared by the arms
@@ -104,7 +113,9 @@ def _arm_legend(figure, arms):
         Line2D([], [], marker="o", markersize=4, linestyle="", color=ARM_COLOURS[arm], label=arm)
         for arm in arms
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), title="trained on")
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=len(handles), title="trained on"
+    )
 
 
 def pick_cases(scores, view):
@@ -188,19 +199,113 @@ def _label_legend(figure, numbers):
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6))
 
 
-def dose_curve(doses, baselines=None, metric="dice"):
-    """Score against the amount of training material, a panel a view, a line an arm.
+def dose_curve(summary, metric="dice"):
+    """Score against the amount of training material: a row a view, frames left, patients right.
 
     Args:
-        doses: DataFrame `view, arm, dose, score, low, high`: dose in frames or patients, the
-            median score over patients and its quartiles.
-        baselines: None, or DataFrame `view, arm, score`: arms drawn as level lines to compare with.
-        metric: what the score is, one of `AXIS_NAMES`.
+        summary: table of `cmrkit.unet.comparison.dose_summary`.
+        metric: what its score is, one of `AXIS_NAMES`.
 
     Returns:
-        matplotlib Figure, dose on a logarithmic axis.
+        matplotlib Figure; lines are medians over patients, bands their quartiles, doses on a
+        logarithmic axis.
     """
+    views, units = list(dict.fromkeys(summary["view"])), sorted(set(summary["unit"]))
+    arms = _in_order(ARM_COLOURS, summary["arm"])
+    with style():
+        figure, axes = plt.subplots(
+            len(views),
+            len(units),
+            squeeze=False,
+            sharey="row",
+            figsize=size(DOUBLE_COLUMN_MM, 58 * len(views) + 8),
+        )
+        for (row, column), axis in np.ndenumerate(axes):
+            panel = summary[(summary["view"] == views[row]) & (summary["unit"] == units[column])]
+            for arm in arms:
+                line = panel[panel["arm"] == arm].sort_values("dose")
+                axis.plot(line["dose"], line["score"], marker="o", ms=3, color=ARM_COLOURS[arm])
+                axis.fill_between(
+                    line["dose"],
+                    line["low"],
+                    line["high"],
+                    color=ARM_COLOURS[arm],
+                    alpha=0.15,
+                    linewidth=0,
+                )
+            axis.set(xscale="log", title=views[row], xlabel=f"training {units[column]}")
+            doses = sorted(set(panel["dose"]))
+            axis.set_xticks(doses, [f"{dose:,}" for dose in doses])
+            axis.xaxis.set_minor_locator(NullLocator())
+            if column == 0:
+                axis.set_ylabel(f"{AXIS_NAMES[metric]}, mean of chambers")
+        _arm_legend(figure, arms)
+    return figure
 
 
-def agreement(pairs, limits, quantity):
-    """placeholder"""
+def bland_altman_plot(pairs, limits, quantity):
+    """Agreement of one clinical measure with the reference: a row an arm, a column a chamber.
+
+    Args:
+        pairs: second table of `cmrkit.unet.clinical.bland_altman`, with `arm`.
+        limits: its first table, with `arm`.
+        quantity: e.g. `fractional_area_change`, one of `QUANTITY_NAMES`.
+
+    Returns:
+        matplotlib Figure; a point is a patient, the solid line the bias, dashed lines the 95 %
+        limits of agreement.
+
+    Raises:
+        ValueError: unknown quantity, or the tables do not hold it.
+    """
+    if quantity not in QUANTITY_NAMES or quantity not in set(limits["quantity"]):
+        raise ValueError(f"quantity: {quantity!r}; the tables hold {set(limits['quantity'])}")
+    pairs, limits = (table[table["quantity"] == quantity] for table in (pairs, limits))
+    chambers = list(dict.fromkeys(zip(limits["view"], limits["label"], strict=True)))
+    arms = _in_order(ARM_COLOURS, limits["arm"])
+    name, unit, scale = QUANTITY_NAMES[quantity]
+    with style():
+        figure, axes = plt.subplots(
+            len(arms),
+            len(chambers),
+            squeeze=False,
+            sharex="col",
+            sharey=True,
+            figsize=size(DOUBLE_COLUMN_MM, 42 * len(arms) + 8),
+        )
+        for (row, column), axis in np.ndenumerate(axes):
+            (view, label), arm = chambers[column], arms[row]
+            points, lines = (
+                table[(table["view"] == view) & (table["label"] == label) & (table["arm"] == arm)]
+                for table in (pairs, limits)
+            )
+            axis.scatter(
+                points["mean"] * scale,
+                points["difference"] * scale,
+                s=8,
+                color=ARM_COLOURS[arm],
+                alpha=0.7,
+                linewidth=0,
+            )
+            _agreement_lines(axis, lines.iloc[0], scale)
+            if row == 0:
+                axis.set_title(f"{view} {label}")
+        for axis, arm in zip(axes[:, 0], arms, strict=True):
+            axis.set_ylabel(f"trained on {arm}\npredicted − reference ({unit})")
+        figure.supxlabel(f"{name}, mean of predicted and reference ({unit})", fontsize=7)
+    return figure
+
+
+def _agreement_lines(axis, row, scale):
+    axis.axhline(0, color="0.8", linewidth=0.5, zorder=0)
+    for value, look in ((row["bias"], "-"), (row["loa_low"], "--"), (row["loa_high"], "--")):
+        axis.axhline(value * scale, color="0.2", linestyle=look, linewidth=0.7, zorder=0)
+        axis.annotate(
+            f"{value * scale:.1f}",
+            (1, value * scale),
+            xycoords=("axes fraction", "data"),
+            xytext=(2, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=6,
+        )

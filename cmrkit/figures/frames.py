@@ -15,7 +15,7 @@ def draw_contours(axis, mask):
         axis: matplotlib Axes that shows the frame.
         mask: [R, R] uint8.
     """
-    for number, name in LABELS.items():
+    for number, name in sorted(LABELS.items(), reverse=True):  # the cavity above its wall
         inside = mask == number
         if number and inside.any() and not inside.all():
             axis.contour(inside, levels=[0.5], colors=[LABEL_COLOURS[name]], linewidths=0.7)
@@ -40,7 +40,7 @@ def frame_rows(rows, columns=10):
         figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
         shown = set()
         for line, (title, (images, masks)) in zip(axes, rows.items(), strict=True):
-            line[0].set_ylabel(title)
+            line[0].set_ylabel(title, fontsize=6)
             for axis in line:
                 axis.set(xticks=[], yticks=[])
                 sns.despine(ax=axis, left=True, bottom=True)

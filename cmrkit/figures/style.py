@@ -30,6 +30,7 @@ RC = {
     "ytick.labelsize": 6.5,
     "legend.fontsize": 6.5,
     "legend.frameon": False,
+    "axes.prop_cycle": mpl.cycler(color=_PALETTE),
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.6,

@@ -54,7 +54,7 @@ def training_curves(statistics):
             _mark_levels(axis, statistics)
             if len(curves) > 1:
                 axis.legend()
-        axes[-1].set_yscale("log")
+        axes[-1].set_ylim(bottom=0)
     return figure
 
 

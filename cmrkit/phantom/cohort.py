@@ -74,7 +74,7 @@ class SimulatedCohort:
                 {
                     "patient_id": f"sim-{number:04d}", "original_id": str(number), "role": role,
                     "site": scanner.site, "vendor": scanner.vendor, "disease": "simulated ToF",
-                    **{k: v for k, v in truth.__dict__.items() if k != "number"},
+                    **truth.truth(),
                 }
             )  # fmt: skip
         return pd.DataFrame(rows)

@@ -71,42 +71,55 @@ def heart_pose(rng):
     return Pose(np.array([8.0, 4.0, 0.0]) + rng.normal(0, 4, 3), np.stack([a, u, v], axis=1))
 
 
-def view_planes(view, pose, heart, slices, rng):
+def view_planes(view, pose, heart, slices, turn_deg, rng):
     """Planes of one view with the errors that a technologist makes.
 
     Args:
         view: `4ch`, `2ch` or `sax`.
         pose: `Pose`.
         heart: `anatomy.Heart`.
-        slices: number of short-axis slices, spread evenly from base to apex.
-        rng: Generator of the plane errors.
+        slices: number of short-axis slices.
+        turn_deg: rotation of the short-axis images in their plane; 0 has the superior side up.
+        rng: Generator of the errors.
+
+    Returns:
+        list of `Plane`, for `sax` from base to apex.
 
     Raises:
         ValueError: unknown view.
+
+    Choice: a tilt with an SD of 2.5 degrees about each axis, a field of view centred on the heart
+    with an SD of 6 mm, and breath-holds that differ by 2 mm (SD) from slice to slice.
     """
     a, u, v = pose.axes.T
     tilt = _rotation(rng.normal(0, np.deg2rad(2.5), 3))
-    length, outer = heart.epi_length, heart.epi_radius
-    aim = rng.normal(0, 6, 2)  # mm, how far the field of view is off the heart's middle
+    length, outer = heart.length, heart.radius
+    aim = rng.normal(0, 6, 2)
 
-    def plane(view, index, middle, normal, up_from):
+    def plane(index, middle, normal, down, turn=0.0):
         normal = tilt @ normal
-        row = _unit(up_from - (up_from @ normal) * normal)
+        row = _unit(down - (down @ normal) * normal)
         column = np.cross(row, normal)
+        turn = np.deg2rad(turn)
+        row, column = (
+            np.cos(turn) * row - np.sin(turn) * column,
+            np.cos(turn) * column + np.sin(turn) * row,
+        )
         centre = pose.to_patient(np.array(middle, np.float32)).astype(float)
-        return Plane(view, index, centre + aim[0] * row + aim[1] * column, column, row)
+        breath = rng.normal(0, 2) * np.array([0, -0.3, 1.0])
+        return Plane(view, index, centre + aim[0] * row + aim[1] * column + breath, column, row)
 
     superior, posterior = np.array([0, 0, 1.0]), np.array([0, 1.0, 0])
     if view == "sax":
-        levels = sax_levels(slices) * length
+        turn = turn_deg + rng.normal(0, 8)
         return [
-            plane("sax", i, (level, 0.75 * outer, 0.0), -a, -superior)
-            for i, level in enumerate(levels)
+            plane(i, (level, 0.70 * outer, 0.0), -a, -superior, turn)
+            for i, level in enumerate(sax_levels(slices) * length)
         ]
     if view == "4ch":
-        return [plane("4ch", 0, (0.28 * length, 0.62 * outer, rng.normal(-2, 2)), v, posterior)]
+        return [plane(0, (0.28 * length, 0.60 * outer, rng.normal(-3, 2)), v, posterior)]
     if view == "2ch":
-        return [plane("2ch", 0, (0.30 * length, rng.normal(0, 1.5), 0.0), u, -superior)]
+        return [plane(0, (0.30 * length, rng.normal(0, 1.5), 0.0), u, -superior)]
     raise ValueError(f"view: {view!r}; use 4ch, 2ch or sax")
 
 

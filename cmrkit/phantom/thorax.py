@@ -9,6 +9,8 @@ import numpy as np
 from cmrkit.phantom.texture import random_tubes, smooth_noise
 from cmrkit.phantom.tissue import Tissue
 
+_SQUARE = 2.4  # exponent of the chest's outline; Choice: between an ellipse and a box
+
 
 class Thorax:
     """One patient's chest, built around the heart so that the heart fits.
@@ -22,34 +24,53 @@ class Thorax:
     def __init__(self, patient, heart_surface, rng):
         build = (patient.bsa_m2 / 1.8) ** 0.42
         self.build = build
-        half = np.array([rng.normal(114, 6), rng.normal(73, 5)]) * build
-        x, y, _ = heart_surface
-        crowding = np.max((np.abs(x / half[0]) ** 2.4 + np.abs((y + 2) / half[1]) ** 2.4) ** (1 / 2.4))
-        self.half = half * max(1.0, crowding)  # mm, inner semi-axes
+        self.half = np.array([rng.normal(120, 7), rng.normal(76, 6)]) * build
+        self._fit(heart_surface, rng.uniform(4, 12))
         self.muscle_mm = rng.uniform(7, 12) * build
-        self.fat_mm = np.clip(rng.gamma(5, 2.4), 4, 28) * build
-        self.breast_mm = rng.uniform(8, 32) * build if patient.sex == "f" and patient.age_years > 14 else 0
-        self.spine = np.array([0.0, self.half[1] - 2.0 * build])
+        self.fat_mm = np.clip(rng.gamma(4, 2.6), 3, 28) * build
+        grown = patient.sex == "f" and patient.age_years > 14
+        self.breast_mm = rng.uniform(8, 32) * build if grown else 0.0
         self.vertebra_mm = 17 * build
-        self.aorta = np.array([20.0 * build, self.half[1] - 16.0 * build])
+        self.back = self.middle + self.half[1]  # y of the inner chest wall at the back
+        self.aorta = np.array([20.0 * build, self.back - 14 * build])
         self.aorta_mm = rng.uniform(8.0, 11.0) * build
         self.texture = float(rng.random())
         self.dome = np.array([rng.normal(-62, 6), rng.normal(64, 6)]) * build
-        self.left_lower = rng.normal(14, 6) * build
+        self.left_lower = rng.normal(12, 6) * build
         self.floor = 0.0
         gap = heart_surface[2] - self._diaphragm(heart_surface[0], heart_surface[1])
-        self.floor = float(np.percentile(gap, 0.5)) - 1.5
-        self.stomach = np.array([rng.normal(58, 8), rng.normal(-8, 12), 0]) * build
-        self.stomach_mm = rng.uniform(28, 42) * build
+        # the heart lies on the diaphragm and flattens it
+        self.floor = float(np.percentile(gap, 0.2)) + rng.uniform(6, 18) * build
+        self.stomach = np.array([rng.normal(52, 10), rng.normal(-12, 12)]) * build
+        self.stomach_mm = rng.uniform(28, 44) * build
         self.stomach_gas = rng.random() < 0.35
-        self.liver_edge = rng.normal(35, 15) * build
+        self.liver_edge = rng.normal(35, 18) * build
+
+    def _fit(self, surface, gap_mm):
+        """Place the front wall `gap_mm` before the heart, and widen a chest that is too narrow."""
+        x, y, _ = surface
+        for _ in range(3):
+            across = np.clip(np.abs(x / self.half[0]), 0, 0.97)
+            depth = self.half[1] * (1 - across**_SQUARE) ** (1 / _SQUARE)
+            self.middle = float(np.min(y + depth) - gap_mm)
+            ring = self._ring(x, y)
+            if ring.max() <= 1:
+                return
+            self.half = self.half * float(ring.max())
+
+    def _ring(self, x, y):
+        """1 on the inner chest wall, below 1 inside."""
+        across = np.abs(x) * np.float32(1 / self.half[0])
+        along = np.abs(y - np.float32(self.middle)) * np.float32(1 / self.half[1])
+        power = np.float32(_SQUARE)
+        return (across**power + along**power) ** np.float32(1 / _SQUARE)
 
     def _diaphragm(self, x, y):
         """Height of the diaphragm's two domes, mm."""
         domes = []
         for centre, low in zip(self.dome, (0.0, self.left_lower), strict=True):
-            distance = ((x - centre) / 1.15) ** 2 + (y + 5) ** 2
-            domes.append(-distance / (170 * self.build) - low)
+            distance = ((x - centre) / 1.15) ** 2 + (y - self.middle) ** 2
+            domes.append(-distance / (190 * self.build) - low)
         return np.maximum(*domes) + self.floor
 
     def paint(self, points):
@@ -63,10 +84,9 @@ class Thorax:
         """
         x, y, z = points
         tissue = np.zeros(x.shape, np.uint8)
-        ring = np.abs(x / self.half[0]) ** 2.4 + np.abs((y + 2) / self.half[1]) ** 2.4
-        depth = (ring ** (1 / 2.4) - 1) * self.half[1]  # mm outside the rib cage, about
+        depth = (self._ring(x, y) - 1) * np.float32(self.half[1])  # mm outside the ribs, about
         rough = smooth_noise(points, 40, self.texture)
-        front = np.clip(-y / self.half[1], 0, 1)
+        front = np.clip((self.middle - y) / self.half[1], 0, 1)
         breast = self.breast_mm * np.exp(
             -((np.abs(x) - 75 * self.build) / (42 * self.build)) ** 2
             - ((z + 20) / (55 * self.build)) ** 2
@@ -88,20 +108,21 @@ class Thorax:
     def _paint_cage(self, tissue, points, depth):
         x, y, z = points
         wall = (depth >= 0) & (depth < self.muscle_mm)
-        ribs = np.sin(2 * np.pi * (z - 0.35 * y + 0.1 * np.abs(x)) / (26 * self.build)) > 0.35
+        slope = z - 0.35 * (y - self.middle) + 0.1 * np.abs(x)
+        ribs = np.sin(2 * np.pi * slope / (26 * self.build)) > 0.35
         tissue[wall & ribs & (depth > 1.5) & (depth < self.muscle_mm - 2)] = Tissue.BONE
-        plate = (np.abs(x) < 17 * self.build) & (y < 0) & (depth > 1) & (depth < 11 * self.build)
+        plate = (np.abs(x) < 17 * self.build) & (y < self.middle) & (depth > 1) & (depth < 11 * self.build)
         tissue[plate] = Tissue.BONE
 
     def _paint_mediastinum(self, tissue, points, inside):
         x, y, z = points
-        middle = ((x - 8 * self.build) / 30) ** 2 + ((y - 0.80 * self.half[1]) / 34) ** 2
+        middle = ((x - 8 * self.build) / 30) ** 2 + ((y - self.back + 16 * self.build) / 34) ** 2
         rough = smooth_noise(points, 28, self.texture + 0.1, 2)
         tissue[inside & (middle < (self.build * (1 + 0.18 * rough)) ** 2)] = Tissue.FAT
         oesophagus = (x - 8 * self.build) ** 2 + (y - self.aorta[1] + 12 * self.build) ** 2
         tissue[inside & (oesophagus < (6 * self.build) ** 2)] = Tissue.MUSCLE
         aorta = (x - self.aorta[0]) ** 2 + (y - self.aorta[1]) ** 2
-        tissue[inside & (aorta < (self.aorta_mm + 1.2) ** 2)] = Tissue.ATRIAL_WALL
+        tissue[inside & (aorta < (self.aorta_mm + 1.2) ** 2)] = Tissue.VESSEL_WALL
         tissue[inside & (aorta < self.aorta_mm**2)] = Tissue.VESSEL
 
     def _paint_abdomen(self, tissue, points, below):
@@ -132,11 +153,11 @@ class Thorax:
     def _paint_spine(self, tissue, points, depth):
         x, y, z = points
         inner = depth < self.muscle_mm + 30
-        away = np.hypot(x, y - self.spine[1])
+        away = np.hypot(x, y - self.back)
         body = inner & (away < self.vertebra_mm)
         disc = np.mod(z + 9, 28 * self.build) < 6 * self.build
         tissue[body] = np.where(disc[body], Tissue.CARTILAGE, Tissue.BONE)
-        canal = np.hypot(x, y - self.spine[1] - self.vertebra_mm - 7 * self.build)
+        canal = np.hypot(x, y - self.back - self.vertebra_mm - 7 * self.build)
         arch = inner & (canal < 13 * self.build)
         tissue[arch] = Tissue.BONE
         tissue[inner & (canal < 8 * self.build)] = Tissue.FLUID

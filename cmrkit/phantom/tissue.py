@@ -26,15 +26,18 @@ class Tissue(IntEnum):
     LA_BLOOD = 15
     RA_BLOOD = 16
     VESSEL = 17
-    ATRIAL_WALL = 18
+    VESSEL_WALL = 18
     CARTILAGE = 19
 
+
+BLOOD = (Tissue.LV_BLOOD, Tissue.RV_BLOOD, Tissue.LA_BLOOD, Tissue.RA_BLOOD, Tissue.VESSEL)
 
 LABEL_OF_TISSUE = np.zeros(len(Tissue), np.uint8)
 """Label of each tissue, numbered as `cohort.frames.LABELS`.
 
-Choice: papillary muscles and trabeculae belong to the cavity, as in most reference segmentations
-(Schulz-Menger et al. 2020, SCMR post-processing recommendations, name both conventions).
+Choice: papillary muscles, trabeculae and leaflets belong to the cavity, as most reference contours
+have them; the free wall of the right ventricle and the walls of the atria are background, because
+public data sets do not annotate them.
 """
 LABEL_OF_TISSUE[[Tissue.LV_BLOOD, Tissue.PAPILLARY]] = 1
 LABEL_OF_TISSUE[Tissue.MYOCARDIUM] = 2

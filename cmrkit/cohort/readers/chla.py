@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.io import loadmat
 
 from cmrkit.cohort.pseudonym import pseudonym
-from cmrkit.cohort.readers.files import not_found, reading
+from cmrkit.cohort.readers.files import DataError, not_found, reading
 from cmrkit.cohort.series import CineSlice
 
 LABEL_OF = {"LV": 1, "RV": 3}
@@ -36,7 +36,9 @@ class ChlaArchive:
 
     Choice: the `nearest` masks, since the `bicubic` ones are 13 to 19 % larger than drawn. A mask
     without a pixel (RV end-diastole of subjects 10, 29 and 31) counts as not drawn. A pixel in both
-    cavities belongs to the LV, the smaller and rounder one.
+    cavities belongs to the LV, the smaller and rounder one. A few contours at the apex lie beside
+    the heart in the published files (subject 5 RV, subject 29 LV and RV, end-systole); they are
+    kept, so that results compare with others on this set.
 
     Args:
         folder: folder with Metadata.csv and nearest/, or nearest/ itself.
@@ -78,16 +80,18 @@ class ChlaArchive:
         """Yield the patient's slice positions, base to apex.
 
         Raises:
-            ValueError: unknown patient, a file missing or broken, or no pixel size in the table.
+            DataError: unknown patient, a file missing or broken, or no pixel size in the table.
         """
         if patient_id not in self._number:
-            raise ValueError(f"patient_id: no patient {patient_id!r} in this folder")
+            raise DataError(f"patient_id: no patient {patient_id!r} in this folder")
         number = self._number[patient_id]
         lists = {part: self._load(number, *part) for part in LISTS}
         spacing = self._spacing(number)
         frames = join_lists(lists)
         for index, position in enumerate(_base_to_apex(frames)):
-            yield _cine(patient_id, index, spacing, [f for f in frames if f["position"] == position])
+            yield _cine(
+                patient_id, index, spacing, [f for f in frames if f["position"] == position]
+            )
 
     def _metadata(self):
         with reading("Metadata.csv"):
@@ -98,7 +102,7 @@ class ChlaArchive:
         table = self._metadata()
         columns = ["Pixel Size (dy)", "Pixel Size (dx)"]
         if number not in table.index or not set(columns) <= set(table.columns):
-            raise ValueError("Metadata.csv: no pixel size for this patient; complete the table")
+            raise DataError("Metadata.csv: no pixel size for this patient; complete the table")
         return tuple(float(size) for size in table.loc[number, columns])
 
     def _load(self, number, chamber, phase):
@@ -111,7 +115,7 @@ class ChlaArchive:
                 arrays.append(np.asarray(loadmat(path)[kind], dtype=np.float32))
         images, masks = arrays
         if images.ndim != 3 or images.shape != masks.shape:
-            raise ValueError(
+            raise DataError(
                 f"{chamber}{phase}: images {images.shape}, masks {masks.shape}; "
                 "expected the same [slices, rows, columns]"
             )
@@ -131,7 +135,7 @@ def join_lists(lists):
     reference = lists["LV", "ED"][0]
     frames = []
     for phase, part in enumerate(LISTS):
-        chamber, time = part
+        chamber = part[0]
         images, masks = lists[part]
         offset = list_offset(reference, images)
         for number, (image, mask) in enumerate(zip(images, masks, strict=True)):

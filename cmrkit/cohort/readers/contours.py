@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.path import Path as Polygon
 
-from cmrkit.cohort.readers.files import reading
+from cmrkit.cohort.readers.files import DataError, reading
 
 
 def read_contour(path, what="contour"):
@@ -13,12 +13,12 @@ def read_contour(path, what="contour"):
         [n, 2] float64 (x, y).
 
     Raises:
-        ValueError: not a list of at least three finite points.
+        DataError: not a list of at least three finite points.
     """
     with reading(what):
         points = np.loadtxt(path, ndmin=2)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3 or not np.isfinite(points).all():
-        raise ValueError(f"{what}: {points.shape} numbers; expected three or more lines 'x y'")
+        raise DataError(f"{what}: {points.shape} numbers; expected three or more lines 'x y'")
     return points
 
 

@@ -3,29 +3,29 @@
 from contextlib import contextmanager
 
 
-class UnreadableError(ValueError):
-    """A file or slice of a patient that cannot be used; the rest of the patient goes on."""
+class DataError(ValueError):
+    """A file, slice or patient that cannot be used; its text names no patient."""
 
 
 @contextmanager
 def reading(what):
-    """Turn whatever a file library raises on a broken file into one ValueError.
+    """Turn whatever a file library raises on a broken file into one `DataError`.
 
     Args:
         what: the file in words that do not identify the patient, e.g. `LV end-diastole mask`.
 
     Raises:
-        ValueError: the file is missing, truncated, or not of its kind.
+        DataError: the file is missing, truncated, or not of its kind.
     """
     try:
         yield
-    except FileNotFoundError:
-        raise ValueError(f"{what}: file is missing; complete the download") from None
-    except MemoryError:
+    except (DataError, MemoryError):
         raise
+    except FileNotFoundError:
+        raise DataError(f"{what}: file is missing; complete the download") from None
     except Exception as error:  # parsers of binary files raise nearly everything on broken ones
         kind = type(error).__name__
-        raise ValueError(f"{what}: cannot be read ({kind}); copy or download it again") from error
+        raise DataError(f"{what}: cannot be read ({kind}); copy or download it again") from None
 
 
 def not_found(folder, expected, origin):

@@ -11,8 +11,10 @@ import pandas as pd
 from PIL import Image
 
 from cmrkit.cohort.pseudonym import pseudonym
+from cmrkit.cohort.readers.cines import slice_positions
 from cmrkit.cohort.readers.contours import read_contour, ventricle_mask
-from cmrkit.cohort.readers.files import not_found, reading
+from cmrkit.cohort.readers.dicom_files import is_dicom, read_frames, read_pixels
+from cmrkit.cohort.readers.files import DataError, not_found, reading
 from cmrkit.cohort.series import CineSlice
 
 PHASES = 20  # every cine of the set has 20; instance n is phase (n - 1) % 20 of its slice
@@ -70,7 +72,7 @@ class _Sunnybrook:
 
     def _known(self, patient_id):
         if patient_id not in self._code:
-            raise ValueError(f"patient_id: no patient {patient_id!r} in this folder")
+            raise DataError(f"patient_id: no patient {patient_id!r} in this folder")
         return self._code[patient_id]
 
 
@@ -98,7 +100,7 @@ class SunnybrookPng(_Sunnybrook):
         """Yield the patient's slices, base to apex, each with one or two phases.
 
         Raises:
-            ValueError: unknown patient or a broken file.
+            DataError: unknown patient or a broken file.
         """
         files = self._files[self._known(patient_id)]
         masks = {number: _read_png(_label_of(path), number) > 127 for number, path in files.items()}
@@ -112,7 +114,8 @@ class SunnybrookPng(_Sunnybrook):
                 masks=drawn.astype(np.uint8),
                 labels_present=[(1,) if mask.any() else () for mask in drawn],
                 spacing_mm=None, phase_index=phases,
-                phase_fraction=np.full(len(numbers), np.nan), is_ed=phases == ed, is_es=phases == es,
+                phase_fraction=np.full(len(numbers), np.nan),
+                is_ed=phases == ed, is_es=phases == es,
             )  # fmt: skip
 
 
@@ -138,3 +141,101 @@ class SunnybrookDicom(_Sunnybrook):
         if not self._dicoms:
             raise not_found(folder, _EXPECTED, _ORIGIN)
         super().__init__(self._dicoms)
+
+    def read(self, patient_id):
+        """Yield the patient's slices, base to apex, each a whole cine.
+
+        Raises:
+            DataError: unknown patient or a broken file.
+        """
+        code = self._known(patient_id)
+        contours = self._contours(code)
+        paths = sorted(path for path in self._dicoms[code].rglob("*") if is_dicom(path))
+        frames = [frame for path in paths for frame in read_frames(path)]
+        if not frames:
+            raise DataError("no DICOM files in the patient's folder; complete the download")
+        slices = sorted(slice_positions(frames), key=lambda part: part[0].instance)
+        masks = {f.instance: _drawn(contours, f) for f in frames if f.instance in contours["i"]}
+        ed, es = _end_phases({number: (mask == 1).sum() for number, (mask, _) in masks.items()})
+        for index, part in enumerate(slices):
+            empty = np.zeros(part[0].shape, np.uint8), ()
+            drawn = [masks.get(frame.instance, empty) for frame in part]
+            phases = (np.array([frame.instance for frame in part]) - 1) % PHASES
+            yield CineSlice(
+                patient_id=patient_id, view="sax", slice_index=index,
+                images=np.stack([read_pixels(frame) for frame in part]),
+                masks=np.stack([mask for mask, _ in drawn]),
+                labels_present=[labels for _, labels in drawn],
+                spacing_mm=part[0].spacing_mm, phase_index=phases,
+                phase_fraction=(phases - (ed or 0)) % PHASES / PHASES,
+                is_ed=phases == ed, is_es=phases == es,
+            )  # fmt: skip
+
+    def _contours(self, code):
+        """Contour files of a patient: `i` (endocardium) and `o` (epicardium), by instance."""
+        found = {"i": {}, "o": {}}
+        for path in sorted(self._folder.rglob("IM-*contour-manual.txt")):
+            name = re.fullmatch(r"IM-\d+-(\d+)-([io])contour-manual\.txt", path.name)
+            if name and code in map(patient_code, path.parts):
+                found[name[2]][int(name[1])] = path
+        return found
+
+
+def patient_code(text):
+    """Code with two digits, e.g. `SC-HF-I-04` for `SC-HF-I-4`; None if it is not one."""
+    found = _CODE.fullmatch(text)
+    return found and f"SC-{found[1]}-{int(found[2]):02d}"
+
+
+def _slices(numbers):
+    """Instance numbers, sorted, by slice; they count 20 phases a slice, base to apex."""
+    slices = defaultdict(list)
+    for number in sorted(numbers):
+        slices[(number - 1) // PHASES].append(number)
+    return [slices[key] for key in sorted(slices)]
+
+
+def _end_phases(areas):
+    """Phase numbers of end-diastole and end-systole, from the cavity area of every drawn frame.
+
+    Choice: two phases of each patient are drawn; end-diastole is the one with the larger cavity,
+    over the slices drawn at both.
+    """
+    drawn = defaultdict(dict)  # phase -> slice -> area
+    for number, area in areas.items():
+        drawn[(number - 1) % PHASES][(number - 1) // PHASES] = int(area)
+    shared = set.intersection(*map(set, drawn.values())) if drawn else set()
+    sizes = {phase: sum(part[s] for s in shared) for phase, part in drawn.items()}
+    if len(sizes) < 2 or not shared:
+        return None, None
+    return max(sizes, key=sizes.get), min(sizes, key=sizes.get)
+
+
+def _label_of(path):
+    """Path of the mask that belongs to an image: the same name below Labels/."""
+    parts = ["Labels" if part == "Images" else part for part in path.parts]
+    return path.__class__(*parts)
+
+
+def _read_png(path, number):
+    with reading(f"PNG of instance {number}"):
+        return np.asarray(Image.open(path).convert("L"), dtype=np.float32)
+
+
+def _drawn(contours, frame):
+    points = [
+        read_contour(files[frame.instance], f"{kind} contour of instance {frame.instance}")
+        if frame.instance in files
+        else None
+        for kind, files in contours.items()
+    ]
+    return ventricle_mask(frame.shape, *points)
+
+
+def _read_link(path):
+    """Map patient code to DICOM folder name, from `link.csv` or `scd_patientdata.csv`."""
+    with reading(path.name):
+        table = pd.read_csv(path, dtype=str)
+        folder, code = list(table.columns)[:2]
+        pairs = zip(table[code].map(patient_code, na_action="ignore"), table[folder], strict=True)
+        return {code: folder for code, folder in pairs if code}

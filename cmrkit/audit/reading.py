@@ -1,0 +1,145 @@
+"""The reading list: which frames observers see, in which order, and the key that tells what they
+were.
+
+An observer's folder holds the frames in reading order, printable sheets and an empty answer table,
+and nothing that tells a synthetic frame from a patient's. The key lies in a folder of its own.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cmrkit.audit.controls import generator, make_controls
+from cmrkit.audit.part import Part
+
+ANSWER_COLUMNS = ("item", "plausible", "real", "reason", "confidence")
+REPEAT_SHARE = 0.1
+CONTROL_SHARE = 0.15
+
+
+def draw_reading(synthetic, patients, seed, synthetic_frames, patient_frames=0):
+    """Draw the frames of a reading, the same for every observer.
+
+    From each view come the asked numbers of synthetic and patient frames, drawn without
+    replacement, patients as evenly as possible, and `CONTROL_SHARE` as many planted implausible
+    frames, made of further patient frames.
+
+    Args:
+        synthetic: `Part` of synthetic frames.
+        patients: `Part` of patients; preferably of a role that has not trained the GAN.
+        seed: study seed.
+        synthetic_frames: synthetic frames a view.
+        patient_frames: patient frames a view; 0 for a reading without a Turing test.
+
+    Returns:
+        `Part`; its frame table has the column `group` (`synthetic`, `patient`, `control`) and
+        `control` (name of the edit, or empty).
+
+    Raises:
+        ValueError: a view has too few frames.
+    """
+    drawn = []
+    for view in synthetic.frames["view"].unique():
+        ours, theirs = synthetic.view(view), patients.view(view)
+        controls = max(1, round(CONTROL_SHARE * (synthetic_frames + patient_frames)))
+        for name, part, wanted in (
+            ("synthetic_frames", ours, synthetic_frames),
+            ("patient_frames and controls", theirs, patient_frames + controls),
+        ):
+            if len(part.frames) < wanted:
+                have = len(part.frames)
+                raise ValueError(f"{name}: {wanted} asked of {have} frames of view {view!r}")
+        rng = generator(seed, f"reading {view}")
+        shown = rng.choice(len(ours.frames), synthetic_frames, replace=False)
+        order = _patients_in_turn(theirs.frames["patient_id"].to_numpy(), rng)
+        rest = theirs.take(np.sort(order[patient_frames:]))
+        planted = Part(*make_controls(*rest, controls, seed))
+        drawn.append(_labelled(ours.take(np.sort(shown)), "synthetic"))
+        drawn.append(_labelled(theirs.take(np.sort(order[:patient_frames])), "patient"))
+        drawn.append(_labelled(planted, "control"))
+    images, masks, frames = zip(*drawn, strict=True)
+    return Part(np.concatenate(images), np.concatenate(masks), pd.concat(frames, ignore_index=True))
+
+
+def _patients_in_turn(patient_ids, rng):
+    """Rows in an order in which every patient comes once before one comes again."""
+    shuffled = rng.permutation(len(patient_ids))
+    turn = pd.Series(patient_ids[shuffled]).groupby(patient_ids[shuffled]).cumcount()
+    return shuffled[np.argsort(turn.to_numpy(), kind="stable")]
+
+
+def _labelled(part, group):
+    control = part.frames.get("control", "")
+    frames = part.frames.assign(group=group, control=control)
+    return part._replace(frames=frames[["frame_id", "view", "group", "control"]])
+
+
+def reading_order(frames, seed, observer):
+    """One observer's order: shuffled, with `REPEAT_SHARE` of the frames shown a second time.
+
+    Choice: repeats are frames of the first third, shown again in the last third, so that they are
+    not remembered.
+
+    Args:
+        frames: frame table from `draw_reading`.
+        seed: study seed.
+        observer: name of the observer; each has an order of their own.
+
+    Returns:
+        DataFrame, the key: `item` (1 for the first) `, row` (of the reading) `, frame_id, view,
+        group, control, repeat` (bool).
+    """
+    rng = generator(seed, f"observer {observer}")
+    order = rng.permutation(len(frames))
+    third = max(1, len(order) // 3)
+    again = rng.permutation(order[:third])[: max(1, round(REPEAT_SHARE * len(order)))]
+    places = rng.integers(len(order) - third + 1, len(order) + 1, len(again))
+    rows = np.insert(order, places, again)
+    key = frames.iloc[rows][["frame_id", "view", "group", "control"]].reset_index(drop=True)
+    key.insert(0, "item", np.arange(1, len(rows) + 1))
+    key.insert(1, "row", rows)
+    return key.assign(repeat=key["row"].duplicated())
+
+
+def write_reading(folder, key_folder, reading, seed, observers):
+    """Write one folder an observer, and the keys elsewhere.
+
+    `<folder>/<observer>/` gets `frames.npz` (`images` [n, R, R] uint8 in reading order) and
+    `answers.csv` (empty, one line a frame); `<key_folder>/<observer>.csv` gets the key.
+
+    Args:
+        folder: where the observers' folders go.
+        key_folder: where the keys go; not inside `folder`.
+        reading: `Part` from `draw_reading`.
+        seed: study seed.
+        observers: names, e.g. `["observer-1", "observer-2"]`.
+
+    Returns:
+        dict from observer to key.
+
+    Raises:
+        ValueError: the key folder lies inside the observers' folder.
+    """
+    folder, key_folder = Path(folder), Path(key_folder)
+    if key_folder.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"key_folder: {key_folder} lies in {folder}; keep the key apart")
+    key_folder.mkdir(parents=True, exist_ok=True)
+    keys = {}
+    for observer in observers:
+        own = folder / observer
+        own.mkdir(parents=True, exist_ok=True)
+        keys[observer] = key = reading_order(reading.frames, seed, observer)
+        _write(own / "frames.npz", lambda f, k=key: np.savez(f, images=reading.images[k["row"]]))
+        answers = pd.DataFrame({"item": key["item"]}).reindex(columns=ANSWER_COLUMNS)
+        _write(own / "answers.csv", lambda f, a=answers: a.to_csv(f, index=False))
+        _write(key_folder / f"{observer}.csv", lambda f, k=key: k.to_csv(f, index=False))
+    return keys
+
+
+def _write(path, write):
+    """Write to a temporary name and move into place."""
+    temporary = path.with_name(f".{path.name}")
+    with open(temporary, "wb") as file:
+        write(file)
+    temporary.replace(path)

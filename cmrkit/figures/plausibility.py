@@ -1,0 +1,143 @@
+"""Figure 4: what the automated reader says of synthetic frames; and sheets for people to read."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.backends.backend_pdf import PdfPages
+
+from cmrkit.audit.plausibility import TITLE
+from cmrkit.figures.frames import draw_contours
+from cmrkit.figures.style import ARM_COLOURS, DOUBLE_COLUMN_MM, size, style
+
+GROUPS = {
+    "synthetic": "synthetic",
+    "patient": "held-out patients",
+    "control": "planted, implausible",
+}
+COLOURS = ARM_COLOURS | {"control": "0.55"}
+
+
+def reader_figure(reading):
+    """The automated reader's calls, and how well it reads, a row a view.
+
+    Args:
+        reading: `audit.plausibility.Reading`.
+
+    Returns:
+        matplotlib Figure: left the spread of each frame's most unusual measure in the three
+        groups, with the threshold; right sensitivity to each kind of planted frame and
+        specificity, with 95 % intervals.
+    """
+    views = list(reading.summary["view"])
+    with style():
+        figure, axes = plt.subplots(
+            len(views), 2, squeeze=False, figsize=size(DOUBLE_COLUMN_MM, 52 * len(views) + 8),
+            width_ratios=(3, 2),
+        )  # fmt: skip
+        figure.suptitle(TITLE[0].upper() + TITLE[1:], fontsize=8)
+        for (left, right), view in zip(axes, views, strict=True):
+            _draw_z(left, view, reading)
+            _draw_performance(right, reading.performance[reading.performance["view"] == view])
+    return figure
+
+
+def _draw_z(axis, view, reading):
+    table = reading.readings[reading.readings["view"] == view]
+    threshold = reading.summary.set_index("view").loc[view, "threshold"]
+    edges = np.geomspace(max(0.5, table["z"].min()), table["z"].max() * 1.01, 45)
+    for group, label in GROUPS.items():
+        z = table["z"][table["group"] == group]
+        axis.hist(
+            z, edges, weights=np.full(len(z), 100 / len(z)), histtype="stepfilled", alpha=0.45,
+            color=COLOURS[group], label=f"{label} (n = {len(z)})", edgecolor=COLOURS[group],
+        )  # fmt: skip
+    axis.axvline(threshold, color="k", lw=0.8, ls="--")
+    axis.text(threshold * 1.03, axis.get_ylim()[1], "called implausible →", va="top", fontsize=6)
+    axis.set(
+        xscale="log", title=view, ylabel="share of frames (%)",
+        xlabel="most unusual measure of a frame (SD from the patients' median)",
+    )  # fmt: skip
+    axis.set_xticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
+    axis.set_xticks([], minor=True)
+    axis.legend(loc="center right")
+
+
+def _draw_performance(axis, table):
+    table = table.iloc[::-1].reset_index(drop=True)
+    for row, line in table.iterrows():
+        colour = COLOURS["patient" if line["measure"] == "specificity" else "control"]
+        axis.plot([100 * line["low"], 100 * line["high"]], [row, row], color=colour, lw=1.2)
+        axis.plot(100 * line["share"], row, "o", color=colour, ms=4)
+    names = [
+        f"{line.group} ({line.count_of} of {line.frames})"
+        for line in table.rename(columns={"count": "count_of"}).itertuples()
+    ]
+    axis.set(yticks=range(len(table)), yticklabels=names, xlim=(-3, 103))
+    axis.set(xlabel="judged rightly (%), 95 % interval")
+    axis.axhline(0.5, color="0.8", lw=0.6)
+
+
+def most_unusual_frames(reading, synthetic, columns=8):
+    """The synthetic frames that the automated reader finds most unusual, a row a view.
+
+    Args:
+        reading: `audit.plausibility.Reading`.
+        synthetic: `Part` that was read.
+        columns: frames a view.
+
+    Returns:
+        matplotlib Figure, each frame with its z value and the measure.
+    """
+    views = list(reading.summary["view"])
+    position = {name: row for row, name in enumerate(synthetic.frames["frame_id"])}
+    table = reading.readings[reading.readings["group"] == "synthetic"]
+    with style():
+        side = DOUBLE_COLUMN_MM / columns
+        figure, axes = plt.subplots(
+            len(views),
+            columns,
+            squeeze=False,
+            figsize=size(DOUBLE_COLUMN_MM, (side + 8) * len(views)),
+        )
+        for line, view in zip(axes, views, strict=True):
+            worst = table[table["view"] == view].nlargest(columns, "z")
+            _bare(line)
+            line[0].set_ylabel(view)
+            for axis, frame in zip(line, worst.itertuples(), strict=False):
+                row = position[frame.frame_id]
+                axis.imshow(synthetic.images[row], vmin=0, vmax=255)
+                draw_contours(axis, synthetic.masks[row])
+                reason = frame.reason.replace("LV myocardium", "LV wall")
+                mark = "" if frame.implausible else " (plausible)"
+                axis.set_title(f"{reason}\n{frame.z:.1f} SD{mark}", fontsize=5.5)
+    return figure
+
+
+def write_sheets(path, images, columns=5, rows=7):
+    """Write numbered frames as a PDF to print, A4, for reading with pencil and the answer table.
+
+    Args:
+        path: PDF to write.
+        images: [n, R, R] uint8 in reading order, as in an observer's `frames.npz`.
+        columns, rows: frames a page.
+    """
+    page = columns * rows
+    temporary = path.with_name(f".{path.name}")
+    with style(), PdfPages(temporary, metadata={"CreationDate": None, "ModDate": None}) as pdf:
+        for start in range(0, len(images), page):
+            figure, axes = plt.subplots(rows, columns, figsize=size(210, 297))
+            last = min(start + page, len(images))
+            figure.suptitle(f"Frames {start + 1} to {last}: plausible?  Answers by number.")
+            _bare(axes.ravel())
+            for axis, number in zip(axes.ravel(), range(start, last), strict=False):
+                axis.imshow(images[number], vmin=0, vmax=255, interpolation="bicubic")
+                axis.set_title(f"{number + 1}", loc="left", pad=2)
+            pdf.savefig(figure)
+            plt.close(figure)
+    temporary.replace(path)
+
+
+def _bare(axes):
+    for axis in axes:
+        axis.set(xticks=[], yticks=[])
+        sns.despine(ax=axis, left=True, bottom=True)

@@ -1,0 +1,146 @@
+"""From surfaces to tissues: the heart of one phase, written over the chest."""
+
+import numpy as np
+
+from cmrkit.phantom.surfaces import capsule_distance
+from cmrkit.phantom.tissue import Tissue
+
+ATRIAL_WALL_MM = 2.0
+LEAFLET_MM = 0.9  # half the thickness that blurs to what is seen of a leaflet
+
+
+def paint_vessels(tissue, heart, points):
+    """Great vessels: aorta, pulmonary trunk, both caval veins, pulmonary veins.
+
+    Args:
+        tissue: [...] uint8, changed in place.
+        heart: `anatomy.Heart`.
+        points: [3, ...] float32 heart coordinates in mm.
+
+    Choice: straight tubes; they keep still, which is true enough beside the ventricles.
+    """
+    tubes = _vessel_tubes(heart)
+    for wall, kind in ((1.3, Tissue.VESSEL_WALL), (0.0, Tissue.VESSEL)):
+        for start, end, radius in tubes:
+            tissue[capsule_distance(points, start, end) < radius + wall] = kind
+
+
+def _vessel_tubes(heart):
+    """(start, end, radius) of each vessel, heart coordinates in mm."""
+    r, up, scale = heart.radius, heart.superior, heart.scale
+    root, arch = heart.aorta()
+    valve = heart.outlet()[1]
+    trunk = valve + 34 * scale * _unit(np.array([-0.9, -0.25, 0.0]) + 0.5 * up)
+    right, left = heart.right_atrium, heart.left_atrium
+    cava = np.array([-0.55 * right["depth"], right["u"], right["v"]])
+    back = np.array([-0.70 * left["depth"], left["u"], left["v"]])
+    tubes = [
+        (root, arch, heart.aorta_mm),
+        (valve, trunk, 0.8 * heart.outlet_radius),
+        (trunk, trunk + 30 * scale * np.array([-0.5, -0.85, 0.0]), 8 * scale),
+        (cava, cava + 75 * scale * up, 8.5 * scale),
+        (cava, cava - 60 * scale * up, 10 * scale),
+    ]
+    for side, lift in ((0.95, 0.18), (-1.1, 0.22), (-1.1, -0.3)):
+        end = back + r * np.array([-0.25, side, lift]) * 1.15
+        tubes.append((back, end, 5.5 * scale))
+    return tubes
+
+
+def paint_heart(tissue, heart, f, textures, phase):
+    """Chambers, walls, fat, papillary muscles and valves of one phase.
+
+    Args:
+        tissue: [...] uint8, changed in place.
+        heart: `anatomy.Heart`.
+        f: `heart.fields` of the same points.
+        textures: two [...] float32 fields of unit SD, fine (trabeculae) and coarse (fat).
+        phase: index of the phase.
+    """
+    s = heart.shapes[phase]
+    fine, coarse = textures
+    radial = heart.radial(f, s)
+    epi = heart.epicardium(f, s, radial)
+    endo = heart.endocardium(f, s, radial)
+    rv, rv_may = heart.rv(f, s)
+    la, la_may = heart.la(f, s)
+    ra, ra_may = heart.ra(f, s)
+    mm = np.float32(1 / heart.radius)
+    atrial_mm = np.float32(1 / heart.left_atrium["width"])
+    wall = np.float32(heart.patient.rv_wall_mm * (1 + 0.3 * s.contraction)) * mm
+    fat = np.float32(heart.fat_mm) * np.clip(np.float32(0.35) + coarse, 0, 2.2)
+
+    thin = np.float32(ATRIAL_WALL_MM) * atrial_mm
+    left_wall, right_wall = la_may & (la < s.la_level + thin), ra_may & (ra < s.ra_level + thin)
+    coat = (epi < 1 + fat * mm) | (rv_may & (rv < s.rv_level + wall + fat * mm))
+    coat |= (la_may & (la < s.la_level + thin + fat * atrial_mm * np.float32(0.5))) | (
+        ra_may & (ra < s.ra_level + thin + fat * atrial_mm * np.float32(0.5))
+    )
+    groove = np.abs(f["a"] - np.float32(0.5 * (s.mitral + s.tricuspid))) < 8 * heart.scale
+    coat |= groove & ((epi < 1.22) | (rv_may & (rv < s.rv_level + np.float32(0.28))))
+    # the vessels keep their blood where they leave the heart
+    tissue[coat & (tissue != Tissue.VESSEL)] = Tissue.FAT
+    tissue[left_wall | right_wall] = Tissue.VESSEL_WALL
+    between = np.abs(f["u"] - np.float32(heart.septum_u)) < heart.gap_mm
+    plane = np.float32(max(s.mitral, s.tricuspid))
+    near = (la < s.la_level) & (f["a"] < plane) & (f["a"] > -0.9 * heart.left_atrium["depth"])
+    tissue[between & near] = Tissue.VESSEL_WALL
+    tissue[f["aorta"] < heart.aorta_mm + 1.3] = Tissue.VESSEL_WALL
+    tissue[f["aorta"] < heart.aorta_mm] = Tissue.VESSEL
+    tissue[la_may & (la < s.la_level)] = Tissue.LA_BLOOD
+    tissue[ra_may & (ra < s.ra_level)] = Tissue.RA_BLOOD
+
+    tissue[rv_may & (rv < s.rv_level + wall)] = Tissue.RV_WALL
+    right = rv_may & (rv < s.rv_level) & (epi > 1)
+    tissue[right] = Tissue.RV_BLOOD
+    _paint_trabeculae(tissue, heart, f, s, fine, rv, right)
+    tissue[epi < 1] = Tissue.MYOCARDIUM
+    left = endo < 1
+    tissue[left] = Tissue.LV_BLOOD
+    _paint_papillary(tissue, heart, f, s, fine, endo, left)
+    _paint_leaflets(tissue, heart, f, s, radial, left, rv, right)
+
+
+def _paint_trabeculae(tissue, heart, f, s, fine, rv, right):
+    """Coarse trabeculae of the right ventricle: denser at the free wall and at the apex."""
+    depth = np.clip((rv - np.float32(0.68) * s.rv_level) / np.float32(0.32 * s.rv_level), 0, 1)
+    rough = depth * (np.float32(0.55) + f["a"] / np.float32(heart.length))
+    tissue[right & (fine > 1.75 - np.float32(1.25 * heart.roughness) * rough)] = Tissue.TRABECULA
+    # moderator band, from the septum to the free wall
+    level = 0.62 * heart.rv_apex
+    band = np.hypot(f["a"] - np.float32(level), f["v"] + np.float32(0.25 * heart.radius))
+    tissue[right & (band < 2.4 * heart.scale)] = Tissue.TRABECULA
+
+
+def _paint_papillary(tissue, heart, f, s, fine, endo, left):
+    t = (f["a"] - np.float32(s.mitral)) * np.float32(1 / s.lv_length)
+    for angle, thick in zip(heart.papillary_angle, heart.papillary_mm, strict=True):
+        turn = angle + 0.12 * s.contraction  # the ventricle twists
+        place = 0.68 * s.lv_width
+        x = f["u"] - np.float32(place * np.cos(turn))
+        y = f["v"] - np.float32(place * np.sin(turn))
+        reach = np.clip(1 - ((t - np.float32(0.60)) / np.float32(0.28)) ** 2, 0, 1)
+        tissue[left & (x * x + y * y < np.float32(thick**2) * reach)] = Tissue.PAPILLARY
+    rim = np.clip((endo - np.float32(0.80)) / np.float32(0.20), 0, 1) * np.clip(t + 0.1, 0, 1)
+    tissue[left & (fine > 1.9 - np.float32(1.5 * heart.roughness) * rim)] = Tissue.PAPILLARY
+
+
+def _paint_leaflets(tissue, heart, f, s, radial, left, rv, right):
+    """Leaflets as a cone from the valve ring: shut across the plane, open along the inflow."""
+    lean = np.deg2rad(12 + 62 * s.opening)
+    right_radial = rv * np.float32(0.8 * heart.radius / s.rv_level)
+    for plane, ring, distance, inside, kind in (
+        (s.mitral, 0.82 * s.lv_width, radial, left, Tissue.PAPILLARY),
+        (s.tricuspid, 0.8 * heart.radius, right_radial, right, Tissue.TRABECULA),
+    ):
+        reach = min(ring, 24 * heart.scale)
+        tip = np.array([reach * np.sin(lean), ring - reach * np.cos(lean)], np.float32)
+        deep, out = f["a"] - np.float32(plane), distance - np.float32(ring)
+        step = tip - np.array([0, ring], np.float32)
+        along = np.clip((deep * step[0] + out * step[1]) / np.float32(reach**2), 0, 1)
+        off = (deep - along * step[0]) ** 2 + (out - along * step[1]) ** 2
+        tissue[inside & (off < np.float32((LEAFLET_MM * heart.scale) ** 2))] = kind
+
+
+def _unit(vector):
+    return vector / np.linalg.norm(vector)
