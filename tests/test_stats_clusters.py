@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.formula.api as smf
 from scipy import stats
 from statsmodels.stats.anova import anova_lm
 
@@ -73,8 +74,6 @@ def test_one_observation_a_patient_gives_the_paired_t_interval():
 def test_the_crossed_mixed_model_agrees_with_the_analysis_of_variance():
     differences = crossed(np.random.default_rng(6), 10, 3, 4)
     table = pairs(differences).assign(y=lambda t: t["arm"] - t["reference"])
-    import statsmodels.formula.api as smf
-
     anova = anova_lm(smf.ols("y ~ C(patient_id) + C(seed)", table).fit())
     patient, seed, residual = anova["mean_sq"]
     # Variance of the mean from the mean squares, and Satterthwaite's degrees of freedom.
@@ -113,36 +112,43 @@ def test_one_patient_has_no_mixed_model_and_equal_differences_no_spread():
     assert mixed_model_shift(pairs(np.full((5, 4, 2), 0.25)), 0.95) == (0.25, 0.25, 0.25)
 
 
-def test_the_cluster_bootstrap_of_even_weights_is_scipys_of_the_mean():
+def test_the_cluster_bootstrap_of_even_weights_is_scipys_of_the_mean_at_the_expanded_level():
     values = np.random.default_rng(1).exponential(1, 30)
     mean, low, high = cluster_bootstrap(values, np.ones(30), 0.95, np.random.default_rng(2))
+    level = 2 * stats.norm.cdf(stats.t.ppf(0.975, 29) * np.sqrt(30 / 29)) - 1
     expected = stats.bootstrap(
-        (values,), np.mean, n_resamples=5000, method="BCa", rng=np.random.default_rng(2)
+        (values,), np.mean, n_resamples=5000, confidence_level=level, rng=np.random.default_rng(2)
     ).confidence_interval
     assert mean == pytest.approx(values.mean())
     assert (low, high) == pytest.approx(tuple(expected))
 
 
 def test_the_cluster_bootstrap_weighs_patients_by_their_frames():
-    mean, low, high = cluster_bootstrap([0.0, 1.0], [3, 1], 0.95, np.random.default_rng(1))
+    rng = np.random.default_rng(1)
+    mean, low, high = cluster_bootstrap([0.0] * 6 + [1.0] * 6, [3, 1] * 6, 0.95, rng)
+    assert mean == 0.5
+    mean, low, high = cluster_bootstrap([0.0, 1.0] * 6, [3, 1] * 6, 0.95, rng)
     assert mean == 0.25
-    assert 0 <= low <= mean <= high <= 1
+    assert 0 < low < mean < high < 1
 
 
-def test_the_cluster_bootstrap_covers_the_truth_with_unequal_numbers_of_frames():
+@pytest.mark.parametrize(("patients", "most_frames"), [(12, 1), (40, 8)])
+def test_the_cluster_bootstrap_covers_the_truth(patients, most_frames):
     hits, studies = 0, 300
     for study in range(studies):
         rng = np.random.default_rng([7, study])
-        frames = rng.integers(1, 9, 40)
-        differences = 0.5 + rng.normal(0, 1, 40) + rng.normal(0, 1, 40) / np.sqrt(frames)
+        frames = rng.integers(1, most_frames + 1, patients)
+        own = rng.normal(0, 1, patients)
+        differences = 0.5 + own + rng.normal(0, 1, patients) / np.sqrt(frames)
         _, low, high = cluster_bootstrap(differences, frames, 0.95, rng)
         hits += low <= 0.5 <= high
     assert stats.binomtest(hits, studies, 0.95).pvalue > 0.01, hits
 
 
-def test_the_cluster_bootstrap_of_one_patient_has_no_interval_and_of_equal_ones_no_width():
+def test_the_cluster_bootstrap_of_few_patients_has_no_interval_and_of_equal_ones_no_width():
     rng = np.random.default_rng(1)
-    assert cluster_bootstrap([0.25], [2], 0.95, rng) == (0.25, pytest.approx(np.nan, nan_ok=True),
-                                                        pytest.approx(np.nan, nan_ok=True))  # fmt: skip
-    assert cluster_bootstrap([0.25] * 5, [2] * 5, 0.95, rng) == (0.25, 0.25, 0.25)
+    mean, *interval = cluster_bootstrap([0.25, 0.5, 0, 0.25, 0.25], [2] * 5, 0.95, rng)
+    assert mean == 0.25
+    assert np.isnan(interval).all()
+    assert cluster_bootstrap([0.25] * 6, [2] * 6, 0.95, rng) == (0.25, 0.25, 0.25)
     assert np.isnan(cluster_bootstrap([], [], 0.95, rng)).all()

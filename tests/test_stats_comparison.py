@@ -130,7 +130,7 @@ def test_identical_arms_are_equivalent():
 
 def test_a_shift_of_zero_is_no_difference_however_small_its_p():
     # 25 equal scores and six losses: the ranks reject, the shift is zero
-    row = patient_row(compare(scores(np.array([0.0] * 14 + [-0.002] * 7)[:, None])))
+    row = patient_row(compare(scores(np.array([0.0] * 25 + [-0.002] * 6)[:, None])))
     assert row["p_holm"] < 0.05
     assert row["hl_shift"] == 0
     assert row["verdict"] == "equivalent"

@@ -33,7 +33,7 @@ def test_the_forest_draws_every_shift_at_its_value_patients_beside_frames(compar
             rows = comparison[(comparison["metric"] == metric) & (comparison["level"] == level)]
             drawn = [m.get_xdata()[0] for m in axis.lines if len(m.get_xdata()) == 1]
             assert drawn == pytest.approx(rows["hl_shift"].tolist())
-    assert [t.get_text() for t in axes[0, 0].get_yticklabels()][0] == "4ch LV"
+    assert axes[0, 0].get_yticklabels()[0].get_text() == "4ch LV"
     assert axes[0, 0].get_ylim() == (5.6, -0.6)
 
 

@@ -10,6 +10,7 @@ compared again on 64 x 64 pixels, at every whole-pixel shift.
 
 import numpy as np
 import torch
+from torch.nn.functional import avg_pool2d
 
 from cmrkit.audit.part import block_means
 
@@ -88,7 +89,11 @@ def _coarse(images, device):
 
 
 def _fine(images, device):
-    return torch.from_numpy(block_means(images, FINE_SIDE)).to(device)
+    """Frames of 64 x 64 pixels, smoothed, so that noise does not hide a copy."""
+    frames = torch.from_numpy(block_means(images, FINE_SIDE)).to(device)
+    for _ in range(2):
+        frames = avg_pool2d(frames[:, None], 3, stride=1, padding=1, count_include_pad=False)[:, 0]
+    return frames
 
 
 def _windows(frames, margin, down, right):

@@ -171,7 +171,7 @@ def case_contours(cases, images, truth, predicted, dice):
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
             if row == 0:
-                axis.set_title(arm if not column else f"trained on {arm}")
+                axis.set_title(arm if not column else f"trained on {arm} frames")
         for axis, case in zip(axes[:, 0], cases, strict=True):
             axis.set_ylabel(case)
         _label_legend(figure, numbers)
@@ -179,7 +179,8 @@ def case_contours(cases, images, truth, predicted, dice):
 
 
 def _contours(axis, mask, numbers, dashed=False):
-    for number in numbers:
+    # myocardium first: the cavity's border, which it shares, stays visible
+    for number in sorted(numbers, key=lambda number: LABELS[number] != "LV myocardium"):
         if (mask == number).any():
             colour = "white" if dashed else LABEL_COLOURS[LABELS[number]]
             axis.contour(
@@ -291,7 +292,7 @@ def bland_altman_plot(pairs, limits, quantity):
             if row == 0:
                 axis.set_title(f"{view} {label}")
         for axis, arm in zip(axes[:, 0], arms, strict=True):
-            axis.set_ylabel(f"trained on {arm}\npredicted − reference ({unit})")
+            axis.set_ylabel(f"trained on {arm} frames\npredicted - reference ({unit})")
         figure.supxlabel(f"{name}, mean of predicted and reference ({unit})", fontsize=7)
     return figure
 

@@ -1,7 +1,7 @@
 """The training file, what a network sees of it at a level, and which frames a tick draws."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,10 @@ class TrainingData:
     view: torch.Tensor
     view_names: tuple[str, ...]
     labels: tuple[int, ...]
+
+    def take(self, rows):
+        """The frames of some rows."""
+        return replace(self, image=self.image[rows], mask=self.mask[rows], view=self.view[rows])
 
     def labels_of_view(self):
         """[V, labels] bool: which labels occur in the frames of each view."""
@@ -174,6 +178,18 @@ class Draws:
     z_discriminator: torch.Tensor
     z_generator: torch.Tensor
     mix: torch.Tensor
+
+    def share(self, part, device):
+        """A process's part of each minibatch, on its device."""
+        return Draws(*(tensor[:, part].to(device) for tensor in self.tensors()))
+
+    def step(self, s):
+        """The draws of one step, without the first dimension."""
+        return Draws(*(tensor[s] for tensor in self.tensors()))
+
+    def tensors(self):
+        """All five, in order."""
+        return [self.row, self.view, self.z_discriminator, self.z_generator, self.mix]
 
 
 def draw_tick(recipe, rows_of_view, images_shown, steps, batch, group):

@@ -76,9 +76,13 @@ def downsample(x):
 def fade_in(old, new, alpha):
     """Blend the previous level, already brought to this level's shape, with the newest one.
 
+    Args:
+        old, new: of the same shape.
+        alpha: weight of `new`, 0 to 1; a number or a tensor of one.
+
     Source: Karras et al. 2018, section 2, figure 2.
     """
-    return torch.lerp(old, new, alpha)
+    return torch.lerp(old, new, torch.as_tensor(alpha).to(old))
 
 
 def compute_dtype(precision):
@@ -177,6 +181,29 @@ class DownConv(BoxedConv):
         return F.conv2d(x, *self.scaled(x.dtype), stride=2, padding=1)
 
 
+class _Leaky(torch.autograd.Function):
+    """Leaky ReLU in place, whose derivative is recorded as a constant of its output.
+
+    It bends nowhere but at 0, so its second derivative is 0; recording it would send tensors of
+    zeros through every layer when the gradient penalty is differentiated.
+    """
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.mark_dirty(x)
+        F.leaky_relu_(x, LEAK)
+        ctx.save_for_backward(x)
+        return x
+
+    @staticmethod
+    def backward(ctx, grad):
+        (y,) = ctx.saved_tensors
+        return torch.ops.aten.leaky_relu_backward(grad, y.detach(), LEAK, True)
+
+
+leaky = _Leaky.apply  # the discriminator's activation; overwrites its input
+
+
 class _LeakyPixelNorm(torch.autograd.Function):
     """Leaky ReLU and pixel norm with their derivative written out.
 
@@ -224,14 +251,14 @@ class Generator(nn.Module):
         self.same = nn.ModuleList(Conv(b, b, rng) for b in w[1:])
         self.to_frame = nn.ModuleList(Conv(b, recipe.channels, rng, kernel=1, gain=1) for b in w)
 
-    def forward(self, z, view, resolution, alpha=1.0):
+    def forward(self, z, view, resolution, alpha=None):
         """Make frames.
 
         Args:
             z: [N, latent] float32 from N(0, 1).
             view: [N] int64, position of the view in the recipe.
             resolution: pixels a side, 4 up to the recipe's.
-            alpha: weight of the newest block; a number, or a tensor of one (1.0 skips the blend).
+            alpha: weight of the newest block while it fades in, as for `fade_in`; None after.
 
         Returns:
             [N, C, resolution, resolution] float32, data in -1 to 1.
@@ -251,7 +278,7 @@ class Generator(nn.Module):
             x = rising(self.up[k](x))  # [N, W, 2R, 2R]
             x = rising(self.same[k](x))
         new = full(self.to_frame[depth](x))  # [N, C, R, R]
-        if isinstance(alpha, float) and alpha == 1.0:
+        if alpha is None:
             return new
         old = upsample(full(self.to_frame[depth - 1](before)))
         return fade_in(old, new, alpha)
@@ -276,13 +303,13 @@ class Discriminator(nn.Module):
         self.dense = Dense(w[0] * 16, w[0], rng)
         self.score = Dense(w[0], len(recipe.views), rng, gain=1)
 
-    def forward(self, frames, view, alpha=1.0):
+    def forward(self, frames, view, alpha=None):
         """Score frames; higher is more like a patient's.
 
         Args:
             frames: [N, C, R, R] float32 in -1 to 1, R from 4 up to the recipe's resolution.
             view: [N] int64, position of the view in the recipe.
-            alpha: weight of the newest block; a number, or a tensor of one (1.0 skips the blend).
+            alpha: weight of the newest block while it fades in, as for `fade_in`; None after.
 
         Returns:
             [N] float32.
@@ -292,17 +319,16 @@ class Discriminator(nn.Module):
         """
         depth = frames.shape[-1].bit_length() - 3  # halvings to 4 x 4
         x = frames.to(self.dtype, memory_format=torch.channels_last)
-        fading = not (isinstance(alpha, float) and alpha == 1.0)
-        if fading:
-            old = F.leaky_relu(self.from_frame[depth - 1](downsample(x)), LEAK)
-        x = F.leaky_relu(self.from_frame[depth](x), LEAK)  # [N, W, R, R]
+        if alpha is not None:
+            old = leaky(self.from_frame[depth - 1](downsample(x)))
+        x = leaky(self.from_frame[depth](x))  # [N, W, R, R]
         for k in reversed(range(depth)):
-            x = F.leaky_relu(self.same[k](x), LEAK)
-            x = F.leaky_relu(self.down[k](x), LEAK)  # [N, W, R/2, R/2]
-            if fading and k == depth - 1:
+            x = leaky(self.same[k](x))
+            x = leaky(self.down[k](x))  # [N, W, R/2, R/2]
+            if alpha is not None and k == depth - 1:
                 x = fade_in(old, x, alpha)
         x = minibatch_stddev(x)  # [N, W + 1, 4, 4]
-        x = F.leaky_relu(self.conv(x), LEAK)
+        x = leaky(self.conv(x))
         x = full(x).flatten(1)  # [N, 16 W]
-        x = F.leaky_relu(self.dense(x), LEAK)
+        x = leaky(self.dense(x))
         return self.score(x).gather(1, view[:, None]).squeeze(1)

@@ -52,7 +52,7 @@ def load_generator(path, device="cpu"):
     network = Generator(recipe, torch.Generator())
     tensors = {k: v.float() for k, v in tensors.items() if k.startswith("ema.")}
     load_network(network, tensors, "ema")
-    network = network.requires_grad_(False).to(device, memory_format=torch.channels_last)
+    network = network.requires_grad_(False).to(device)
     return TrainedGenerator(
         network,
         recipe,
@@ -145,6 +145,7 @@ def render(generator, z, views):
     numbers = torch.tensor(
         [0, *generator.recipe.labels], dtype=torch.uint8, device=generator.device
     )
+    alpha = generator.alpha if generator.alpha < 1 else None
     pad = -n % CHUNK
     z = torch.cat([torch.from_numpy(z), torch.zeros(pad, z.shape[1])])
     view = torch.cat([view, torch.zeros(pad, dtype=torch.int64)])
@@ -153,7 +154,7 @@ def render(generator, z, views):
     for start in range(0, n, CHUNK):
         part = slice(start, start + CHUNK)
         v = view[part].to(generator.device)
-        frames = generator.network(z[part].to(generator.device), v, r, generator.alpha)
+        frames = generator.network(z[part].to(generator.device), v, r, alpha)
         image, label = decode(frames, generator.allowed[v])
         images[part], masks[part] = image, numbers[label.long()]
     return images[:n].numpy(), masks[:n].numpy()

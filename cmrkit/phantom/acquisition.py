@@ -1,6 +1,6 @@
-"""The scanner: coils, k-space, noise, and the image that is stored."""
+"""The scanner: protocol, coils, k-space, noise, and the image that is stored."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.fft
@@ -13,14 +13,18 @@ class Scanner:
     Attributes:
         site, vendor: names; they say that they are simulated.
         field_t: field strength, T.
-        flip_deg, tr_ms: balanced SSFP.
-        acquired_mm: in-plane resolution measured in k-space, mm.
-        thickness_mm: slice thickness.
-        noise: SD of the complex noise a channel at 2 x 2 x 8 mm, relative to proton density 1.
-        normalise: share of the coil shading that the vendor's intensity filter removes, 0 to 1.
-        shim_hz: SD of the residual field over the heart, Hz.
+        flip_deg, tr_ms: flip angle and repetition time of balanced SSFP.
+        acquired_mm: pixel measured in k-space in an adult, mm.
+        thickness_mm: slice thickness, mm.
+        noise: SD of the real and imaginary noise in a voxel of 2 x 2 x 8 mm at full coil
+            sensitivity, relative to the signal of full magnetisation.
+        normalise: share of the coil shading that the vendor's filter removes, 0 to 1.
+        shim_hz: SD of the field left after shimming, 90 mm from the heart, Hz.
         inflow: gain of moving blood.
-        window: width of the k-space filter, 0 none, 1 Hann.
+        window: k-space filter, 0 none to 1 Hann.
+        ghost: every second k-space line is off by this share; it puts a faint copy half a field
+            of view away.
+        turn_deg: how the site turns its short-axis images.
     """
 
     site: str
@@ -35,66 +39,106 @@ class Scanner:
     shim_hz: float
     inflow: float
     window: float
+    ghost: float
+    turn_deg: float
 
 
-SCANNERS = (
-    Scanner("simulated site A", "simulated vendor A", 1.5, 60, 3.0, 1.9, 7, 0.0024, 0.75, 28, 1.35, 0.35),
-    Scanner("simulated site B", "simulated vendor A", 1.5, 65, 3.2, 1.7, 6, 0.0028, 0.65, 32, 1.45, 0.25),
-    Scanner("simulated site C", "simulated vendor B", 1.5, 55, 3.4, 2.0, 8, 0.0026, 0.45, 30, 1.30, 0.50),
+def _site(letter, vendor, *protocol):
+    return Scanner(f"simulated site {letter}", f"simulated vendor {vendor}", *protocol)
+
+
+# Choice: within the protocols of SCMR (Kramer et al. 2020, J Cardiovasc Magn Reson 22:17): flip angle
+# 50 to 70 degrees, TR about 3 ms, 6 to 8 mm slices, pixels of 1.5 to 2 mm.
+#           field flip TR  pixel slice noise  norm shim inflow window ghost turn
+SITES = (
+    _site("A", "A", 1.5, 60, 3.0, 1.9, 7, 0.0024, 0.75, 28, 1.25, 0.35, 0.010, 0),
+    _site("B", "A", 1.5, 65, 3.2, 1.7, 6, 0.0028, 0.60, 32, 1.35, 0.25, 0.015, 12),
+    _site("C", "B", 1.5, 55, 3.4, 2.0, 8, 0.0026, 0.35, 30, 1.15, 0.50, 0.020, 35),
 )
-SHIFTED = (
-    Scanner("simulated site D", "simulated vendor C", 3.0, 42, 3.2, 1.6, 8, 0.0022, 0.15, 42, 1.60, 0.10),
-)
+SHIFTED_SITES = (_site("D", "C", 3.0, 45, 3.1, 1.6, 8, 0.0022, 0.10, 45, 1.45, 0.10, 0.030, 20),)
+"""Where the external patients are imaged when there is a domain shift: 3 T, another vendor."""
 
 
-def coil_sensitivity(points, chest_half_mm, rng):
+def patient_scanner(scanner, build, rng):
+    """The site's protocol as run for one patient.
+
+    Args:
+        scanner: `Scanner`.
+        build: size of the chest relative to an adult's.
+        rng: Generator.
+
+    Returns:
+        `Scanner`.
+
+    Choice: smaller patients get smaller pixels and slices; noise, shim, inflow and flip angle vary
+    from day to day and coil to coil.
+    """
+    return replace(
+        scanner,
+        acquired_mm=scanner.acquired_mm * build * rng.uniform(0.92, 1.12),
+        thickness_mm=scanner.thickness_mm * build * rng.uniform(0.9, 1.1),
+        noise=scanner.noise * np.exp(rng.normal(0, 0.3)),
+        flip_deg=scanner.flip_deg * rng.uniform(0.88, 1.06),
+        shim_hz=scanner.shim_hz * np.exp(rng.normal(0, 0.3)),
+        inflow=max(1.0, scanner.inflow + rng.normal(0, 0.12)),
+        normalise=float(np.clip(scanner.normalise + rng.normal(0, 0.12), 0, 1)),
+        ghost=scanner.ghost * rng.uniform(0, 2),
+    )
+
+
+def coil_sensitivity(points, thorax, rng):
     """Combined sensitivity of an anterior and a posterior surface array.
 
     Args:
         points: [3, H, W] patient coordinates, mm.
-        chest_half_mm: (lateral, anterior-posterior) semi-axes of the chest.
-        rng: Generator for the placing of the coils.
+        thorax: `thorax.Thorax`, on which the coils lie.
+        rng: Generator of the placing.
 
     Returns:
-        [H, W] float32, root sum of squares over the elements, 1 at the best place of the image.
+        [H, W] float32, root sum of squares over 12 elements; 1 at the coil's best place.
+
+    Choice: an element's sensitivity falls as that of a loop on its axis, (1 + (d / r)**2)**-1.5.
     """
     x, y, z = points
     total = np.zeros(x.shape, np.float32)
-    reach = np.float32(chest_half_mm[1] * rng.uniform(0.75, 1.0))
+    half, middle = thorax.half, thorax.middle
+    reach = np.float32(half[1] * rng.uniform(0.75, 1.0))
+    outside = half[1] + thorax.muscle_mm + thorax.fat_mm
     for side, weight in ((-1, 1.0), (1, 0.7)):
         for column in (-0.6, 0.0, 0.6):
             for height in (-60, 60):
-                cx = column * chest_half_mm[0] + rng.normal(0, 8)
-                cy = side * (chest_half_mm[1] + 25)
-                cz = height + rng.normal(0, 12)
-                distance = (x - cx) ** 2 + (y - cy) ** 2 + (z - cz) ** 2
-                total += np.float32(weight) / (1 + distance / reach**2) ** 3
-    return np.sqrt(total / total.max())
+                place = np.array([column * half[0], middle + side * outside, height])
+                place = (place + rng.normal(0, 10, 3)).astype(np.float32)
+                away = (x - place[0]) ** 2 + (y - place[1]) ** 2 + (z - place[2]) ** 2
+                total += np.float32(weight) / (1 + away / reach**2) ** 3
+    return np.sqrt(total)
 
 
-def encode(signal, fov_mm, matrix, scanner, thickness_mm, rng):
-    """Sample the object in k-space and reconstruct the magnitude image.
+def encode(signal, fov_mm, matrix, scanner, rng):
+    """Sample the object in k-space and reconstruct the stored magnitude images.
 
     Args:
-        signal: [P, H, H] complex64, the object seen by the coil.
-        fov_mm: side of the field of view.
-        matrix: side of the stored image; a factor of H or H itself.
+        signal: [P, H, H] complex64, the object as the coil sees it.
+        fov_mm: side of the field of view, mm.
+        matrix: side of the stored image; k-space is filled with zeros up to it.
         scanner: `Scanner`.
-        thickness_mm: slice thickness.
         rng: Generator of the noise.
 
     Returns:
-        [P, matrix, matrix] float32.
+        [P, matrix, matrix] float32, in units of the signal.
     """
-    acquired = min(int(round(fov_mm / scanner.acquired_mm / 2)) * 2, matrix)
-    object_side = signal.shape[-1]
+    side = signal.shape[-1]
+    acquired = min(2 * int(round(fov_mm / scanner.acquired_mm / 2)), matrix, side)
     k = scipy.fft.fftshift(scipy.fft.fft2(signal, axes=(-2, -1)), axes=(-2, -1))
-    low = (object_side - acquired) // 2
-    k = k[:, low : low + acquired, low : low + acquired] * np.float32((matrix / object_side) ** 2)
-    voxel = (fov_mm / acquired) ** 2 * thickness_mm / 32.0  # relative to 2 x 2 x 8 mm
+    low = (side - acquired) // 2
+    k = k[:, low : low + acquired, low : low + acquired] * np.float32((matrix / side) ** 2)
+    lines = np.float32(scanner.ghost) * (-1.0) ** np.arange(acquired, dtype=np.float32)
+    k *= 1 + lines[:, None]
+    voxel = (fov_mm / acquired) ** 2 * scanner.thickness_mm / 32.0  # relative to 2 x 2 x 8 mm
     spread = np.float32(scanner.noise / voxel * matrix**2 / acquired)
     noise = rng.standard_normal((2, *k.shape), dtype=np.float32)
-    k = (k + spread * (noise[0] + 1j * noise[1])) * _filter(acquired, scanner.window)
+    k += spread * (noise[0] + 1j * noise[1])
+    k *= _window(acquired, scanner.window)
     full = np.zeros((len(k), matrix, matrix), np.complex64)
     start = (matrix - acquired) // 2
     full[:, start : start + acquired, start : start + acquired] = k
@@ -102,7 +146,7 @@ def encode(signal, fov_mm, matrix, scanner, thickness_mm, rng):
     return np.abs(image).astype(np.float32)
 
 
-def _filter(size, width):
-    """Separable k-space filter: flat, or a Hann window to a share."""
+def _window(size, width):
+    """Separable k-space filter between flat (0) and Hann (1)."""
     edge = 1 - width + width * np.hanning(size + 2)[1:-1].astype(np.float32)
     return edge[:, None] * edge[None, :]

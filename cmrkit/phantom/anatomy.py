@@ -62,7 +62,7 @@ class Heart:
         self.patient = patient
         self.superior = superior
         # Choice: shapes vary as in adults' hearts, see the figures of any CMR atlas
-        slender = np.clip(rng.normal(3.25, 0.22), 2.7, 3.9)  # length over width of the cavity
+        slender = np.clip(rng.normal(3.6, 0.25), 3.0, 4.3)  # length over width of the cavity
         cavity = patient.lvedv_ml * 1000
         inner = float(np.cbrt(cavity / (np.pi * slender * LV_PROFILE_INTEGRAL)))
         self.radius = bullet_width(cavity + patient.lv_wall_ml * 1000, slender * inner + 6)
@@ -70,10 +70,10 @@ class Heart:
         self.scale = self.radius / 34.0  # about 1 in an adult
         self.ripple = rng.normal(0, 0.02, 2)
         self.rv_apex = self.length * rng.uniform(0.86, 0.98)
-        self.rv_reach = rng.uniform(0.85, 1.05)
-        self.rv_aspect = rng.uniform(1.0, 1.25)
+        self.rv_reach = rng.uniform(0.95, 1.20)
+        self.rv_aspect = rng.uniform(0.88, 1.12)
         self.rv_tilt = rng.normal(-0.10, 0.10)
-        self.outlet_radius = self.radius * rng.uniform(0.46, 0.60)  # patched outflow tracts are wide
+        self.outlet_radius = self.radius * rng.uniform(0.38, 0.50)  # patched outflow tracts are wide
         self.papillary_angle = np.array([2.15, -2.0]) + rng.normal(0, 0.15, 2)
         self.papillary_mm = np.clip(rng.normal(4.4, 0.7, 2), 2.8, 6) * self.scale
         self.fat_mm = float(np.clip(rng.gamma(4, 0.8), 1, 8)) * self.scale
@@ -164,10 +164,10 @@ class Heart:
 
     def aorta(self):
         """Aortic root and ascending aorta, from between the valves upwards."""
-        start = np.array([-0.08, 0.30, 0.45]) * self.radius
-        lean = np.array([-0.35, 0.15, 0.0])
+        start = np.array([-0.08, 0.48, 0.66]) * self.radius
+        lean = np.array([-0.30, 0.28, 0.0])
         way = self.superior + lean
-        return np.stack([start, start + 75 * self.scale * way / np.linalg.norm(way)])
+        return np.stack([start, start + 95 * self.scale * way / np.linalg.norm(way)])
 
     def radial(self, f, shape):
         """Distance from the long axis over the relative radius of the cross-section, mm."""

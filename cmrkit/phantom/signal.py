@@ -2,81 +2,113 @@
 
 import numpy as np
 
-from cmrkit.phantom.tissue import Tissue
+from cmrkit.phantom.tissue import BLOOD, Tissue
 
-# T1 ms, T2 ms at 1.5 T and 3 T, proton density relative to water
-RELAXATION = {
-    Tissue.LUNG: ((1200, 40), (1300, 30), 0.10),
-    Tissue.FAT: ((300, 85), (380, 70), 0.95),
-    Tissue.MUSCLE: ((1010, 35), (1410, 32), 0.80),
-    Tissue.BONE: ((550, 50), (590, 49), 0.32),
-    Tissue.LIVER: ((580, 46), (810, 34), 0.72),
-    Tissue.STOMACH: ((1300, 110), (1500, 100), 0.75),
-    Tissue.SPLEEN: ((1060, 79), (1330, 61), 0.80),
-    Tissue.FLUID: ((3500, 1500), (3800, 1300), 1.0),
-    Tissue.MYOCARDIUM: ((1000, 50), (1200, 45), 0.80),
-    Tissue.RV_WALL: ((1000, 50), (1200, 45), 0.80),
-    Tissue.LV_BLOOD: ((1480, 254), (1800, 200), 0.92),
-    Tissue.PAPILLARY: ((1000, 50), (1200, 45), 0.80),
-    Tissue.RV_BLOOD: ((1480, 200), (1800, 150), 0.92),
-    Tissue.TRABECULA: ((1050, 62), (1250, 56), 0.82),
-    Tissue.LA_BLOOD: ((1480, 254), (1800, 200), 0.92),
-    Tissue.RA_BLOOD: ((1480, 200), (1800, 150), 0.92),
-    Tissue.VESSEL: ((1480, 230), (1800, 180), 0.92),
-    Tissue.ATRIAL_WALL: ((1000, 50), (1200, 45), 0.70),
-    Tissue.CARTILAGE: ((1000, 42), (1100, 40), 0.60),
+RELAXATION_MS = {
+    Tissue.LUNG: ((1200, 40), (1300, 30)),
+    Tissue.FAT: ((343, 58), (382, 68)),
+    Tissue.MUSCLE: ((1008, 44), (1412, 50)),
+    Tissue.BONE: ((549, 49), (586, 49)),
+    Tissue.LIVER: ((576, 46), (812, 42)),
+    Tissue.STOMACH: ((1300, 110), (1500, 100)),
+    Tissue.SPLEEN: ((1057, 79), (1328, 61)),
+    Tissue.FLUID: ((3500, 1500), (3800, 1300)),
+    Tissue.MYOCARDIUM: ((1000, 50), (1157, 45)),
+    Tissue.RV_WALL: ((1000, 50), (1157, 45)),
+    Tissue.LV_BLOOD: ((1441, 290), (1932, 275)),
+    Tissue.PAPILLARY: ((1000, 50), (1157, 45)),
+    Tissue.RV_BLOOD: ((1441, 200), (1932, 150)),
+    Tissue.TRABECULA: ((1050, 60), (1250, 55)),
+    Tissue.LA_BLOOD: ((1441, 290), (1932, 275)),
+    Tissue.RA_BLOOD: ((1441, 200), (1932, 150)),
+    Tissue.VESSEL: ((1441, 240), (1932, 200)),
+    Tissue.VESSEL_WALL: ((1000, 50), (1157, 45)),
+    Tissue.CARTILAGE: ((1000, 42), (1100, 40)),
 }
+"""(T1, T2) in ms at 1.5 T and at 3 T.
+
+Source: Stanisz et al. 2005, Magn Reson Med 54:507 (blood, liver, skeletal muscle); de Bazelaire et
+al. 2004, Radiology 230:652 (fat, marrow, spleen); von Knobelsdorff-Brenkenhoff et al. 2013, J
+Cardiovasc Magn Reson 15:53 (myocardium at 3 T). Choice: venous blood has a shorter T2 than arterial;
+the rest is taken between its neighbours.
+"""
+
+PROTON_DENSITY = {
+    Tissue.LUNG: 0.10,
+    Tissue.FAT: 0.90,
+    Tissue.BONE: 0.32,
+    Tissue.FLUID: 1.0,
+    Tissue.CARTILAGE: 0.55,
+    Tissue.LIVER: 0.62,
+    **dict.fromkeys(BLOOD, 0.92),
+}
+"""Relative to water. Choice: 0.75 for every other tissue, which includes what the off-resonant
+pulses take from its protons by magnetisation transfer."""
+SOLID_DENSITY = 0.75
+
 FAT_SHIFT_PPM = -3.4
 GYROMAGNETIC_MHZ_T = 42.577
+LEVELS_PER_TURN = 64
+TURNS = 1.5  # the table reaches from -TURNS to TURNS
 
 
-def steady_state(t1_ms, t2_ms, flip_deg, tr_ms, cycles=0.0):
+def steady_state(t1_ms, t2_ms, flip_deg, tr_ms, turns=0.0):
     """Transverse magnetisation of balanced SSFP at the echo (TE = TR / 2), proton density 1.
 
     Args:
-        t1_ms, t2_ms: relaxation times.
-        flip_deg: flip angle.
-        tr_ms: repetition time.
-        cycles: off-resonance, turns of phase in one TR; 0.5 is the middle of a dark band.
+        t1_ms, t2_ms: relaxation times, ms.
+        flip_deg: flip angle, degrees.
+        tr_ms: repetition time, ms.
+        turns: off-resonance, turns of phase in one TR; 0.5 is the middle of a dark band.
 
     Returns:
-        complex, the sign of fat between two bands included.
+        complex, shaped as `turns`: real and positive on resonance, negative one band further.
 
-    Source: Bernstein, King, Zhou, Handbook of MRI Pulse Sequences 2004, section 14.1; with phase
-    alternation of the pulses, so that the pass band is centred at zero.
+    Source: Freeman and Hill 1971, J Magn Reson 4:366; Scheffler and Lehnhardt 2003, Eur Radiol
+    13:2409, for the echo at TR / 2. The pulses alternate, so the pass band is centred at 0.
     """
     e1, e2 = np.exp(-tr_ms / t1_ms), np.exp(-tr_ms / t2_ms)
-    alpha, beta = np.deg2rad(flip_deg), 2 * np.pi * np.asarray(cycles, float) + np.pi
+    alpha = np.deg2rad(flip_deg)
+    beta = 2 * np.pi * (np.asarray(turns, float) + 0.5)
     denominator = (1 - e1 * np.cos(alpha)) * (1 - e2 * np.cos(beta)) - (
         e2 * (e1 - np.cos(alpha)) * (e2 - np.cos(beta))
     )
     after_pulse = np.sin(alpha) * (1 - e1) * (1 - e2 * np.exp(-1j * beta)) / denominator
-    return after_pulse * np.sqrt(e2) * np.exp(1j * np.pi * np.asarray(cycles, float))
+    return after_pulse * np.sqrt(e2) * np.exp(1j * np.pi * np.asarray(turns, float))
 
 
-def signal_table(field_t, flip_deg, tr_ms, inflow, levels=64):
+def signal_table(field_t, flip_deg, tr_ms, inflow):
     """Signal of each tissue over off-resonance.
 
     Args:
-        field_t: 1.5 or 3.0.
+        field_t: 1.5 or 3.0, T.
         flip_deg, tr_ms: of the sequence.
-        inflow: gain of moving blood over the steady state, 1 or more.
-        levels: number of steps over one period of the band pattern.
+        inflow: gain of moving blood over its steady state; fresh spins enter the slice.
 
     Returns:
-        [tissues, levels] complex64; column k stands for k / levels turns in one TR.
+        [tissues, levels] complex64; see `table_level` for the columns.
     """
-    cycles = np.arange(levels) / levels
+    levels = int(2 * TURNS * LEVELS_PER_TURN) + 1
+    turns = np.linspace(-TURNS, TURNS, levels)
+    fat = FAT_SHIFT_PPM * GYROMAGNETIC_MHZ_T * field_t * tr_ms / 1000
     table = np.zeros((len(Tissue), levels), np.complex64)
-    fat_cycles = FAT_SHIFT_PPM * GYROMAGNETIC_MHZ_T * field_t * tr_ms / 1000
-    for tissue, (low, high, density) in RELAXATION.items():
-        t1, t2 = low if field_t < 2 else high
-        shift = fat_cycles if tissue == Tissue.FAT else 0.0
-        gain = inflow if tissue in _MOVING else 1.0
-        turns = np.mod(cycles + shift + 0.5, 1) - 0.5
-        sign = -1 if tissue == Tissue.FAT and abs(fat_cycles) % 2 > 0.5 else 1
-        table[tissue] = sign * gain * density * steady_state(t1, t2, flip_deg, tr_ms, turns)
+    for tissue, times in RELAXATION_MS.items():
+        t1, t2 = times[0] if field_t < 2 else times[1]
+        gain = PROTON_DENSITY.get(tissue, SOLID_DENSITY) * (inflow if tissue in BLOOD else 1.0)
+        shifted = turns + (fat if tissue == Tissue.FAT else 0.0)
+        table[tissue] = gain * steady_state(t1, t2, flip_deg, tr_ms, shifted)
     return table
 
 
-_MOVING = {Tissue.LV_BLOOD, Tissue.RV_BLOOD, Tissue.LA_BLOOD, Tissue.RA_BLOOD, Tissue.VESSEL}
+def table_level(off_resonance_hz, tr_ms):
+    """Column of `signal_table` for a field map.
+
+    Args:
+        off_resonance_hz: array, Hz.
+        tr_ms: repetition time, ms.
+
+    Returns:
+        int32 array of the same shape.
+    """
+    turns = np.clip(off_resonance_hz * (tr_ms / 1000), -TURNS, TURNS)
+    return np.round((turns + TURNS) * LEVELS_PER_TURN).astype(np.int32)

@@ -53,10 +53,12 @@ class Thorax:
             across = np.clip(np.abs(x / self.half[0]), 0, 0.97)
             depth = self.half[1] * (1 - across**_SQUARE) ** (1 / _SQUARE)
             self.middle = float(np.min(y + depth) - gap_mm)
-            ring = self._ring(x, y)
-            if ring.max() <= 1:
+            crowded = float(self._ring(x, y).max())
+            central = np.abs(x - 8 * self.build) < 24 * self.build
+            needed = float(y[central].max()) + 22 * self.build - self.middle  # aorta and spine
+            if crowded <= 1 and needed <= self.half[1]:
                 return
-            self.half = self.half * float(ring.max())
+            self.half = self.half * [max(1.0, crowded), max(1.0, crowded, needed / self.half[1])]
 
     def _ring(self, x, y):
         """1 on the inner chest wall, below 1 inside."""
@@ -97,7 +99,7 @@ class Thorax:
         self._paint_cage(tissue, points, depth)
         inside = depth < 0
         tissue[inside] = Tissue.LUNG
-        tubes = random_tubes(points, 26, self.texture, 0.20)
+        tubes = random_tubes(points, 26, self.texture, 0.17)
         tissue[inside & tubes] = Tissue.VESSEL
         self._paint_mediastinum(tissue, points, inside)
         below = inside & (z < self._diaphragm(x, y))
@@ -136,19 +138,25 @@ class Thorax:
         tissue[below & (spleen < self.build**2)] = Tissue.SPLEEN
         liver = below & (x < self.liver_edge - 0.5 * np.clip(depth, 0, None) - 0.25 * y)
         tissue[liver] = Tissue.LIVER
-        tissue[liver & random_tubes(points, 34, self.texture + 0.6, 0.22)] = Tissue.VESSEL
-        centre_z = self._diaphragm(*self.stomach[:2]) - self.stomach_mm * 1.05
-        stomach = np.sqrt(
-            ((x - self.stomach[0]) / 1.3) ** 2 + (y - self.stomach[1]) ** 2 + (z - centre_z) ** 2
-        )
-        tissue[below & (stomach < self.stomach_mm)] = Tissue.MUSCLE
-        lumen = below & (stomach < self.stomach_mm - 4)
-        tissue[lumen] = Tissue.STOMACH
-        if self.stomach_gas:  # gas rises to the front of a patient who lies on the back
-            tissue[lumen & (y < self.stomach[1] - 0.2 * self.stomach_mm)] = Tissue.AIR
+        tissue[liver & random_tubes(points, 34, self.texture + 0.6, 0.17)] = Tissue.VESSEL
+        self._paint_stomach(tissue, points, below)
         cava = (x + 22 * self.build) ** 2 + (y - 18 * self.build) ** 2
         tissue[below & (cava < (10 * self.build) ** 2)] = Tissue.VESSEL
         tissue[below & (depth < 2.2)] = Tissue.MUSCLE
+
+    def _paint_stomach(self, tissue, points, below):
+        x, y, z = points
+        top = self._diaphragm(*self.stomach[:2]) - self.stomach_mm * 1.05
+        away = np.sqrt(
+            ((x - self.stomach[0]) / 1.4) ** 2 + (y - self.stomach[1]) ** 2 + (z - top) ** 2
+        )
+        away *= 1 + 0.16 * smooth_noise(points, 55, self.texture + 0.4, 1)
+        tissue[below & (away < self.stomach_mm)] = Tissue.MUSCLE
+        lumen = below & (away < self.stomach_mm - 3)
+        food = smooth_noise(points, 22, self.texture + 0.2, 0)
+        tissue[lumen] = np.where(food[lumen] > 0.4, Tissue.STOMACH, Tissue.CARTILAGE)
+        if self.stomach_gas:  # gas rises to the front of a patient who lies on the back
+            tissue[lumen & (y < self.stomach[1] - 0.2 * self.stomach_mm)] = Tissue.AIR
 
     def _paint_spine(self, tissue, points, depth):
         x, y, z = points

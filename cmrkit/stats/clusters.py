@@ -8,6 +8,7 @@ import statsmodels.formula.api as smf
 from scipy import stats
 
 BOOTSTRAP_SAMPLES = 5000
+FEWEST_TO_RESAMPLE = 6  # patients; five give only 126 different samples
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def cluster_bootstrap(differences, frames, confidence, rng):
         rng: numpy Generator.
 
     Returns:
-        (mean, low, high); the ends are NaN below two patients, and the mean where all are equal.
+        (mean, low, high); the ends are NaN below six patients, and the mean where all are equal.
 
     Source: Davison and Hinkley, Bootstrap Methods, 1997, section 3.8. Choice: bias-corrected and
     accelerated (BCa), since Dice differences are skewed, and expanded for few patients, since
@@ -142,7 +143,7 @@ def cluster_bootstrap(differences, frames, confidence, rng):
     if not len(differences):
         return np.nan, np.nan, np.nan
     centre = float(mean(differences * frames, frames))
-    if len(differences) < 2:
+    if len(differences) < FEWEST_TO_RESAMPLE:
         return centre, np.nan, np.nan
     if np.ptp(differences) == 0:
         return centre, centre, centre

@@ -22,14 +22,14 @@ def ventricular_function(masks, frames, slice_spacing_mm=None):
     Args:
         masks: [n, R, R] uint8, labels as `frames.LABELS`.
         frames: n rows of a patient frame table, in the same order.
-        slice_spacing_mm: mapping from patient_id to the distance between short-axis slices in mm,
-            or None. The frame table does not hold it; where it is not known, volumes are NaN, while
-            the ejection fraction, in which it cancels, is given all the same.
+        slice_spacing_mm: mapping from patient_id to the distance between short-axis slices in mm;
+            patients that are not in it get no volumes, but an ejection fraction, in which the
+            distance cancels.
 
     Returns:
         DataFrame `patient_id, view, label, quantity, value`. Quantities: `ed_area_mm2`,
-        `es_area_mm2`, `fractional_area_change` (0 to 1) and, where the stack allows, `edv_ml`,
-        `esv_ml` and `ejection_fraction` (0 to 1). A patient without an annotated frame at both
+        `es_area_mm2`, `fractional_area_change` (0 to 1) and, where the stack allows,
+        `ejection_fraction` (0 to 1), `edv_ml` and `esv_ml`. A patient without an annotated frame at both
         times is left out.
 
     Source: Schulz-Menger et al. 2020, Standardized image interpretation and post-processing in
@@ -49,7 +49,9 @@ def ventricular_function(masks, frames, slice_spacing_mm=None):
         es = table[table["is_es"]].groupby("slice_index")["area_mm2"].mean()
         values = _areas(ed, es)
         if view == "sax" and min(len(ed), len(es)) >= FEWEST_SLICES:
-            values |= _volumes(ed, es, spacing.get(patient, np.nan))
+            values["ejection_fraction"] = _relative_fall(ed.sum(), es.sum())
+            if patient in spacing:
+                values |= _volumes(ed, es, spacing[patient])
         rows += [(patient, view, label, name, value) for name, value in values.items()]
     return pd.DataFrame(rows, columns=[*_PATIENT, "quantity", "value"])
 
@@ -69,11 +71,7 @@ def _areas(ed, es):
 
 def _volumes(ed, es, slice_spacing_mm):
     ml = slice_spacing_mm / 1000
-    return {
-        "edv_ml": ed.sum() * ml,
-        "esv_ml": es.sum() * ml,
-        "ejection_fraction": _relative_fall(ed.sum(), es.sum()),
-    }
+    return {"edv_ml": ed.sum() * ml, "esv_ml": es.sum() * ml}
 
 
 def _relative_fall(diastole, systole):
