@@ -14,7 +14,8 @@ from cmrkit.study import ParameterError, load_study
 
 STUDY = config.get("study") or "quick"
 STUDY_FILE = f"{workflow.basedir}/params/{STUDY}.yaml"
-OVERRIDES = {key: str(config.get(key, "")) for key in ("seed", "data", "external_data")}
+GIVEN = {key: config.get(key) for key in ("seed", "data", "external_data")}
+OVERRIDES = {key: "" if value is None else str(value) for key, value in GIVEN.items()}
 try:
     PARAMETERS = load_study(STUDY_FILE, OVERRIDES)
 except ParameterError as error:

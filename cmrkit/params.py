@@ -62,12 +62,12 @@ class CohortSection(Views):
     )
     data: str = key("", "folder of the data set; empty for simulated patients")
     external_source: Literal["", "sunnybrook"] = key(
-        "", "second data set, all of it in the external role; empty for none"
+        "", "second data set, all of it external; read where external_data is given"
     )
     external_data: str = key("", "folder of the second data set")
     resolution: int = key(64, "frames are resolution x resolution", "pixels", ge=16, le=512)
     fov_mm: float = key(
-        160.0, "side of the square cut around the heart", "mm", "Choice: holds an enlarged heart",
+        180.0, "side of the square cut around the heart", "mm", "Choice: holds an enlarged heart",
         ge=80, le=400,
     )  # fmt: skip
     crop: Literal["centre", "motion"] = key("centre", "what the cut is centred on")
@@ -105,8 +105,9 @@ class CohortSection(Views):
 
     @model_validator(mode="after")
     def _possible(self):
-        for source, data in ((self.source, "data"), (self.external_source, "external_data")):
-            self._check_folder(source, data)
+        self._check_folder(self.source, "data")
+        if self.external_data:
+            self._check_folder(self.external_source, "external_data")
         missing = [v for v in self.views if v not in VIEWS_OF_SOURCE[self.source]]
         if missing:
             has = ", ".join(sorted(VIEWS_OF_SOURCE[self.source]))

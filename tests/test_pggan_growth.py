@@ -33,6 +33,13 @@ def test_resolution_and_alpha_follow_the_images_shown(images_shown, resolution, 
     assert (stage.resolution, stage.alpha) == (resolution, pytest.approx(alpha))
 
 
+def test_networks_stay_in_the_level_of_the_last_step():
+    assert growth.reached(RECIPE, 0) == growth.Stage(0, 8, 1.0, 16)
+    assert growth.reached(RECIPE, 800) == growth.Stage(0, 8, 1.0, 16)
+    assert growth.reached(RECIPE, 1600) == growth.Stage(1, 16, 0.5, 16)
+    assert growth.reached(RECIPE, 2800) == growth.Stage(1, 16, 1.0, 16)
+
+
 def test_alpha_rises_without_steps_back_and_starts_each_level_at_zero():
     recipe = quick(("sax",), total_kimg=4)
     before = growth.stage(recipe, 0)

@@ -116,7 +116,7 @@ def test_networks_make_and_score_every_resolution(resolution):
     g, d = Generator(recipe, generator_of_seed()), Discriminator(recipe, generator_of_seed())
     z = torch.randn(4, 6, generator=generator_of_seed())
     view = torch.tensor([0, 1, 0, 1])
-    alpha = 1.0 if resolution == 4 else 0.3
+    alpha = None if resolution == 4 else 0.3
     frames = g(z, view, resolution, alpha)
     assert frames.shape == (4, 3, resolution, resolution)
     assert d(frames, view, alpha).shape == (4,)

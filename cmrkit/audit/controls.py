@@ -168,8 +168,8 @@ def noisy(image, rng):
 
 
 def contrast_changed(image, rng):
-    """With gamma 0.6 or 1.6."""
-    return 255 * (image / 255) ** rng.choice([0.6, 1.6])
+    """With a gamma of 0.5 to 0.8 or 1.25 to 2."""
+    return 255 * (image / 255) ** (rng.uniform(1.25, 2) ** rng.choice([-1, 1]))
 
 
 COPIES = {

@@ -5,16 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
-from scipy.stats import gamma, norm, quantile_test
+from scipy.stats import norm, quantile_test
 
 from cmrkit.audit.agreement import share_with_interval, upper_bound
 from cmrkit.audit.controls import plant_copies
 from cmrkit.audit.part import Part
 from cmrkit.audit.search import aligned_distance, nearest_in_groups
 
-CANDIDATES = 4  # nearest patients on coarse frames that are compared again on fine ones
-TAIL = 0.1  # of the patients; the copy threshold is extrapolated from those with the lowest ratios
-FALSE_ALARMS = 0.05  # frames of a view that may be expected to be called copies by chance
+CANDIDATES = 3  # nearest patients on coarse frames that are compared again on fine ones
+MARGIN = 0.6  # of the lowest ratio of an uncopied patient; see copy_threshold
 LEAST_DETECTION = (
     0.7  # Choice: of the interval's lower end; a detector that misses more is no proof
 )
@@ -103,9 +102,8 @@ def _audit_view(view, synthetic, reference, held_out, seed, copies):
         ],
         ignore_index=True,
     )
-    patients = nearest[nearest["group"].isin(["held-out", "gan"])]
-    lowest = patients.groupby(["group", "patient_id"])["ratio"].min()
-    threshold = copy_threshold(lowest, len(synthetic.images))
+    uncopied = nearest["group"].isin(["held-out", "gan"])
+    threshold = copy_threshold(nearest["ratio"][uncopied])
     nearest["is_copy"] = nearest["ratio"] < threshold
     nearest.insert(0, "view", view)
     detection = _detection(view, nearest[nearest["group"] == "copy"])
@@ -141,39 +139,20 @@ def _nearest_patients(part, reference):
     )
 
 
-def copy_threshold(lowest_ratios, frames):
-    """Ratio below which a frame counts as a copy.
+def copy_threshold(uncopied_ratios):
+    """Ratio below which a frame counts as a copy: 0.6 of the lowest that occurs by chance.
 
-    The lowest tenth of the patients' lowest ratios falls off like a power. The fall, at the upper
-    end of its interval, is carried on to the ratio that fewer than `FALSE_ALARMS` of `frames`
-    frames would reach by chance.
-
-    Choice: one ratio a patient, since frames of one patient are alike; the upper end, since few
-    patients say little about chance resemblance, and the fewer they are the stricter the threshold.
+    Choice: measured on simulated patients. Of 300 audits of 100 new patients (8 or 24 frames each),
+    none called a frame a copy where 84 patients set the threshold, 2 to 3 % where 18 did and 4 to
+    6 % where 9 did; with the lowest ratio itself as threshold it was 60 % and more.
 
     Args:
-        lowest_ratios: [m] lowest ratio of each patient that nobody copied, above 0.
-        frames: synthetic frames that will be held against the threshold.
+        uncopied_ratios: ratios of all frames of patients that nobody copied, above 0.
 
     Returns:
-        threshold, 0 to 1.
-
-    Raises:
-        ValueError: fewer than 6 patients.
-
-    Source: Weissman, J Am Stat Assoc 1978;73:812; the exponent is Hill's, Ann Stat 1975;3:1163,
-    whose sum is a gamma variable.
+        threshold, 0 to 0.6.
     """
-    ratio = np.sort(np.asarray(lowest_ratios, dtype=float))
-    tail = max(5, round(TAIL * len(ratio)))
-    if len(ratio) <= tail:
-        raise ValueError(
-            f"held_out, reference: {len(ratio)} patients a view; give more than {tail}"
-        )
-    edge = ratio[tail]
-    fall = np.log(edge / ratio[:tail]).sum() / gamma.ppf(0.05, tail)
-    chance = (FALSE_ALARMS / frames) / (tail / len(ratio))
-    return float(min(edge * chance**fall, ratio[0]))
+    return MARGIN * float(np.min(uncopied_ratios))
 
 
 def _detection(view, planted):

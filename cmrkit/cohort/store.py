@@ -97,12 +97,20 @@ class CohortWriter:
         self._written += count
 
     def __exit__(self, kind, error, trace):
-        if kind is not None:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
             shutil.rmtree(self._temporary, ignore_errors=True)
-            return
+
+    def _finish(self):
+        if not self._rows:
+            raise ValueError(f"{self.folder}: no frame was added; a cohort has at least one")
         self._flush()
         table = self.folder / "frames.parquet.tmp"
         write_frames(pd.DataFrame(self._rows), table, self.schema)
+        # the table goes first and comes last: with it there, the pixels are its own
+        (self.folder / "frames.parquet").unlink(missing_ok=True)
         final = self.folder / "frames.zarr"
         shutil.rmtree(final, ignore_errors=True)
         self._temporary.rename(final)

@@ -1,54 +1,274 @@
-"""Figure 1: what a frame looks like, through one cycle and from patient to patient."""
+"""Figure 1: the cohort, its frames through the cardiac cycle, and who is in which role.
 
+Every function takes the rows of a frame table (`cohort.frames.PATIENT_SCHEMA`), numbered from 0, and
+the pixels in the same order, whatever their source. Simulated patients are called simulated in every
+title.
+"""
+
+import matplotlib.pyplot as plt
 import numpy as np
+import seaborn as sns
+from matplotlib.lines import Line2D
 
-from cmrkit.figures.frames import frame_rows
+from cmrkit.cohort.areas import label_areas
+from cmrkit.cohort.frames import LABELS, ROLES, VIEWS
+from cmrkit.figures.frames import draw_contours
+from cmrkit.figures.style import DOUBLE_COLUMN_MM, LABEL_COLOURS, ROLE_COLOURS, size, style
 
-COLUMNS = 10
-
-
-def cohort_rows(frames):
-    """Frames to show: a row with one patient's frames, and a row of ten patients, a view.
-
-    Args:
-        frames: frame table of a patient cohort, row numbers as index.
-
-    Returns:
-        dict from a row's title to row numbers of the table.
-
-    Choice: the slice position in the middle of each patient's stack, which cuts both ventricles;
-    patients in the order of the table, not chosen by their looks.
-    """
-    annotated = frames[frames["labels_present"].str.len() > 0]
-    kind = "simulated" if (frames["source"] == "simulated").all() else "patient"
-    rows = {}
-    for view in annotated["view"].unique():
-        part = annotated[annotated["view"] == view]
-        middle = part.groupby("patient_id")["slice_index"].transform(_middle)
-        part = part[part["slice_index"] == middle]
-        richest = part.groupby("patient_id", sort=False).size().idxmax()
-        one = part[part["patient_id"] == richest].sort_values("phase_index")
-        spread = np.unique(np.linspace(0, len(one) - 1, COLUMNS).astype(int))
-        rows[f"{view}\none {kind}"] = one.index[spread].to_numpy()
-        first = part.drop_duplicates("patient_id").index[:COLUMNS]
-        rows[f"{view}\n{kind}s"] = first.to_numpy()
-    return rows
+VIEW_NAMES = {"4ch": "four-chamber", "2ch": "two-chamber", "sax": "short axis"}
+ROLE_NAMES = {"gan": "PG-GAN", "unet": "U-Net", "external": "external"}
+SCALE_BAR_MM = 50
+THROUGH_CYCLE, SIDE_BY_SIDE = "one patient", "one frame each"
 
 
-def _middle(slices):
-    positions = np.unique(slices)
-    return positions[len(positions) // 2]
-
-
-def cohort_figure(frames, images, masks):
-    """Figure 1.
+def cohort_figure(frames, images, masks, columns=8):
+    """Figure 1: in each view one patient through the cycle, and patients side by side.
 
     Args:
-        frames: frame table of a patient cohort, numbered from 0.
+        frames: frame table of a patient cohort, n rows, numbered from 0.
         images, masks: [n, R, R] uint8, its pixels.
+        columns: most frames a row.
 
     Returns:
         matplotlib Figure.
+
+    Raises:
+        ValueError: no frames, or table and pixels differ in length.
     """
-    rows = cohort_rows(frames)
-    return frame_rows({title: (images[at], masks[at]) for title, at in rows.items()}, COLUMNS)
+    shown = cycle_rows(frames, columns) | patient_rows(frames, columns)
+    order = sorted(shown, key=lambda row: (VIEWS.index(row[0]), row[1] == SIDE_BY_SIDE))
+    return _draw({row: shown[row] for row in order}, frames, images, masks, columns)
+
+
+def cycle_figure(frames, images, masks, columns=8):
+    """One patient through the cardiac cycle, a row a view; arguments as `cohort_figure`."""
+    return _draw(cycle_rows(frames, columns), frames, images, masks, columns)
+
+
+def patients_figure(frames, images, masks, count=10):
+    """Patients side by side at end-diastole, a row a view; arguments as `cohort_figure`.
+
+    Args:
+        frames, images, masks: as in `cohort_figure`.
+        count: most patients to show.
+    """
+    return _draw(patient_rows(frames, count), frames, images, masks, count)
+
+
+def cycle_rows(frames, columns):
+    """Frames of one patient through the cycle.
+
+    Args:
+        frames: frame table, numbered from 0.
+        columns: most frames a view; end-diastole and end-systole are always among them.
+
+    Returns:
+        dict from (view, title) to row numbers of the table.
+
+    Choice: the patient with most annotated frames in the view, the first of the table among equals,
+    so that nobody is chosen by looks; the middle slice, which cuts both ventricles.
+    """
+    rows = {}
+    for view, part in _annotated_views(frames):
+        middle = _middle_slices(part)
+        patient = middle["patient_id"].value_counts(sort=True).index[0]
+        own = middle[middle["patient_id"] == patient].sort_values("phase_index")
+        rows[view, THROUGH_CYCLE] = own.index[_spread(own, columns)].to_numpy()
+    return rows
+
+
+def patient_rows(frames, count):
+    """Frames of different patients at end-diastole, drawn in turn from the roles.
+
+    Args:
+        frames: frame table, numbered from 0.
+        count: most patients.
+
+    Returns:
+        dict from (view, title) to row numbers of the table.
+    """
+    rows = {}
+    for view, part in _annotated_views(frames):
+        middle = _middle_slices(part).sort_values(["is_ed", "phase_index"], ascending=[False, True])
+        first = middle.drop_duplicates("patient_id").sort_index()
+        turn = first.groupby("role").cumcount()
+        rank = first["role"].map(ROLES.index)
+        chosen = first.assign(turn=turn, rank=rank).sort_values(["turn", "rank"]).index[:count]
+        ordered = first.loc[chosen].assign(rank=rank).sort_values("rank", kind="stable")
+        rows[view, SIDE_BY_SIDE] = ordered.index.to_numpy()
+    return rows
+
+
+def description_figure(frames, masks):
+    """Patients and frames a role, and how large the chambers are.
+
+    Args:
+        frames: frame table, n rows, numbered from 0.
+        masks: [n, R, R] uint8, its label maps.
+
+    Returns:
+        matplotlib Figure. Where no source states a pixel size the areas are left out, and it says so.
+    """
+    _check(frames, masks, masks)
+    areas = label_areas(masks, frames).merge(frames[["frame_id", "role", "source"]], on="frame_id")
+    areas = areas[areas["area_mm2"] > 0].assign(area_cm2=lambda table: table["area_mm2"] / 100)
+    views = [view for view in VIEWS if view in set(frames["view"])]
+    roles = [role for role in ROLES if role in set(frames["role"])]
+    with style():
+        figure = plt.figure(figsize=size(DOUBLE_COLUMN_MM, 100))
+        top, bottom = figure.subfigures(2, 1, height_ratios=[1, 1.15])
+        left, right = top.subplots(1, 2)
+        _draw_patients(left, frames, roles)
+        _draw_frames(right, frames, roles, views)
+        wide = [1 + areas.loc[areas["view"] == view, "label"].nunique() for view in views]
+        for axis, view in zip(bottom.subplots(1, len(views), width_ratios=wide, squeeze=False)[0], views, strict=True):
+            _draw_areas(axis, areas[areas["view"] == view], roles, view)
+        handles = [plt.Rectangle((0, 0), 1, 1, color=ROLE_COLOURS[role]) for role in roles]
+        names = [ROLE_NAMES[role] for role in roles]
+        bottom.legend(handles, names, loc="outside lower center", ncols=len(roles))
+        figure.suptitle(f"{_noun(frames)}s of the study".capitalize(), fontsize=8)
+    return figure
+
+
+# -- what is shown ------------------------------------------------------------------------------
+
+
+def _check(frames, images, masks):
+    if not len(frames):
+        raise ValueError("frames: the table is empty; build the cohort with notebook 01")
+    if not len(frames) == len(images) == len(masks):
+        raise ValueError(
+            f"frames: {len(frames)} rows for {len(images)} images and {len(masks)} masks; "
+            "give the pixels of the same rows"
+        )
+
+
+def _noun(frames):
+    """Simulated patients are never called patients without saying so."""
+    simulated = frames["source"] == "simulated"
+    if simulated.all():
+        return "simulated patient"
+    return "real or simulated patient" if simulated.any() else "patient"
+
+
+def _annotated_views(frames):
+    """(view, its annotated frames) of every view; all frames where none is annotated."""
+    for view in VIEWS:
+        part = frames[frames["view"] == view]
+        annotated = part[part["labels_present"].str.len() > 0]
+        if len(part):
+            yield view, annotated if len(annotated) else part
+
+
+def _middle_slices(part):
+    """Frames of each patient's middle slice."""
+    middle = part.groupby("patient_id")["slice_index"].transform(
+        lambda slices: np.unique(slices)[len(np.unique(slices)) // 2]
+    )
+    return part[part["slice_index"] == middle]
+
+
+def _spread(cycle, most):
+    """Places in one cycle, evenly spread, end-diastole and end-systole among them."""
+    if len(cycle) <= most:
+        return np.arange(len(cycle))
+    even = np.linspace(0, len(cycle), most, endpoint=False).round().astype(int)
+    for place in np.flatnonzero(cycle["is_ed"] | cycle["is_es"]):
+        even[np.argmin(np.abs(even - place))] = place
+    return np.unique(even)
+
+
+def _caption(frame, title):
+    """What is written above a frame: the role, or the phase."""
+    if title == SIDE_BY_SIDE:
+        return ROLE_NAMES[frame["role"]]
+    if frame["is_ed"]:
+        return "end-diastole"
+    if frame["is_es"]:
+        return "end-systole"
+    share = frame["phase_fraction"]
+    return "" if np.isnan(share) else f"{100 * share:.0f} % of cycle"
+
+
+# -- drawing ------------------------------------------------------------------------------------
+
+
+def _draw(rows, frames, images, masks, columns):
+    _check(frames, images, masks)
+    columns = min(columns, max(len(places) for places in rows.values()))
+    side = min((DOUBLE_COLUMN_MM - 8) / columns, 34)
+    with style():
+        figure, axes = plt.subplots(
+            len(rows), columns, squeeze=False,
+            figsize=size(min(DOUBLE_COLUMN_MM, 60 + side * columns), (side + 4.5) * len(rows) + 11),
+        )  # fmt: skip
+        figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
+        for line, ((view, title), places) in zip(axes, rows.items(), strict=True):
+            line[0].set_ylabel(f"{VIEW_NAMES[view]}\n{title}", fontsize=6)
+            for axis in line:
+                axis.set(xticks=[], yticks=[])
+                sns.despine(ax=axis, left=True, bottom=True)
+            for axis, place in zip(line, places, strict=False):
+                frame = frames.loc[place]
+                axis.imshow(images[place], vmin=0, vmax=255)
+                draw_contours(axis, masks[place])
+                axis.set_title(_caption(frame, title), fontsize=6, pad=2)
+            _scale_bar(line[0], frames.loc[places[0]], images.shape[-1])
+        places = np.concatenate(list(rows.values()))
+        figure.suptitle(f"{_noun(frames.loc[places])}s".capitalize(), fontsize=8)
+        _legend(figure, masks[places])
+    return figure
+
+
+def _scale_bar(axis, frame, side):
+    spacing = frame["spacing_col_mm"]
+    if np.isnan(spacing):
+        return
+    left, low = 0.05 * side, 0.94 * side
+    axis.plot([left, left + SCALE_BAR_MM / spacing], [low, low], color="white", linewidth=1)
+    axis.text(left, low - 0.02 * side, f"{SCALE_BAR_MM} mm", color="white", fontsize=4.5)
+
+
+def _legend(figure, masks):
+    names = [name for number, name in LABELS.items() if number and (masks == number).any()]
+    handles = [Line2D([], [], color=LABEL_COLOURS[name]) for name in names]
+    if names:
+        figure.legend(handles, names, loc="outside lower center", ncols=len(names))
+
+
+def _draw_patients(axis, frames, roles):
+    counts = [frames.loc[frames["role"] == role, "patient_id"].nunique() for role in roles]
+    bars = axis.bar(roles, counts, color=[ROLE_COLOURS[role] for role in roles])
+    axis.bar_label(bars)
+    axis.set(ylabel="patients", title="Patients a role")
+    _name_roles(axis, roles)
+
+
+def _draw_frames(axis, frames, roles, views):
+    base = np.zeros(len(roles))
+    for shade, view in zip(sns.color_palette("Greys", len(views) + 2)[1:], views, strict=False):
+        counts = [((frames["role"] == role) & (frames["view"] == view)).sum() for role in roles]
+        axis.bar(roles, counts, bottom=base, color=shade, label=VIEW_NAMES[view])
+        base = base + counts
+    axis.set(ylabel="frames", title="Frames a role and view")
+    axis.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    _name_roles(axis, roles)
+
+
+def _name_roles(axis, roles):
+    axis.set_xticks(range(len(roles)), [ROLE_NAMES[role] for role in roles])
+
+
+def _draw_areas(axis, areas, roles, view):
+    axis.set_title(f"Chamber areas, {VIEW_NAMES[view]}")
+    if areas.empty:
+        axis.text(0.5, 0.5, "no area:\npixel size not stated", ha="center", transform=axis.transAxes)
+        axis.set(xticks=[], yticks=[])
+        return
+    order = [name for name in LABELS.values() if name in set(areas["label"])]
+    sns.boxplot(
+        areas, x="label", y="area_cm2", hue="role", order=order, hue_order=roles, ax=axis,
+        palette=ROLE_COLOURS, fliersize=0.6, linewidth=0.6, legend=False,
+    )  # fmt: skip
+    axis.set(xlabel="", ylabel="area in a frame (cm²)", ylim=(0, None))
+    axis.set_xticks(range(len(order)), [name.replace(" ", "\n") for name in order])

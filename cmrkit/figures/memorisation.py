@@ -28,8 +28,8 @@ def nearness_figure(audit):
     views = list(audit.summary["view"])
     with style():
         figure, axes = plt.subplots(
-            len(views), 3, squeeze=False, figsize=size(DOUBLE_COLUMN_MM, 50 * len(views)),
-            width_ratios=(5, 5, 3),
+            len(views), 3, squeeze=False, figsize=size(DOUBLE_COLUMN_MM, 48 * len(views) + 6),
+            width_ratios=(4, 4, 3),
         )  # fmt: skip
         for line, view in zip(axes, views, strict=True):
             table = audit.nearest[audit.nearest["view"] == view]
@@ -37,7 +37,8 @@ def nearness_figure(audit):
             _draw_ratio(line[0], view, table, summary)
             _draw_distance(line[1], table)
             _draw_detection(line[2], audit.detection[audit.detection["view"] == view])
-        axes[0, 0].legend(loc="upper left")
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure
 
 
@@ -47,7 +48,7 @@ def _histogram(axis, table, column, edges):
         axis.hist(
             values, edges, weights=np.full(len(values), 100 / len(values)), histtype="stepfilled",
             alpha=0.45, color=COLOURS[group], edgecolor=COLOURS[group],
-            label=f"{label} (n = {len(values)})",
+            label=label,
         )  # fmt: skip
     axis.set(ylabel="share of frames (%)")
 
@@ -56,12 +57,12 @@ def _draw_ratio(axis, view, table, summary):
     _histogram(axis, table, "ratio", np.linspace(0, 1, 41))
     axis.axvline(summary["threshold"], color="k", lw=0.8, ls="--")
     axis.text(summary["threshold"] - 0.01, axis.get_ylim()[1], "← copy", ha="right", va="top")
-    axis.set(title=view, xlabel="distance to nearest patient / to next nearest patient")
+    axis.set(title=view, xlabel="distance ratio, nearest to next patient")
 
 
 def _draw_distance(axis, table):
     _histogram(axis, table, "distance", np.linspace(0, table["distance"].max(), 41))
-    axis.set(xlabel="distance to nearest patient (0 copy, 1.4 unrelated)")
+    axis.set(xlabel="distance to nearest patient (0 to 1.4)")
 
 
 def _draw_detection(axis, table):
@@ -71,7 +72,7 @@ def _draw_detection(axis, table):
         axis.plot(100 * line["share"], row, "o", color=COLOURS["copy"], ms=4)
     names = [f"{kind} ({n})" for kind, n in zip(table["copy"], table["frames"], strict=True)]
     axis.set(yticks=range(len(table)), yticklabels=names, xlim=(-3, 103))
-    axis.set(xlabel="planted copies found (%)")
+    axis.set(xlabel="found (%), 95 % interval")
 
 
 def closest_pairs(audit, synthetic, reference, pairs=6):

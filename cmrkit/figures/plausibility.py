@@ -38,6 +38,8 @@ def reader_figure(reading):
         for (left, right), view in zip(axes, views, strict=True):
             _draw_z(left, view, reading)
             _draw_performance(right, reading.performance[reading.performance["view"] == view])
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure
 
 
@@ -49,17 +51,16 @@ def _draw_z(axis, view, reading):
         z = table["z"][table["group"] == group]
         axis.hist(
             z, edges, weights=np.full(len(z), 100 / len(z)), histtype="stepfilled", alpha=0.45,
-            color=COLOURS[group], label=f"{label} (n = {len(z)})", edgecolor=COLOURS[group],
+            color=COLOURS[group], label=label, edgecolor=COLOURS[group],
         )  # fmt: skip
     axis.axvline(threshold, color="k", lw=0.8, ls="--")
-    axis.text(threshold * 1.03, axis.get_ylim()[1], "called implausible →", va="top", fontsize=6)
+    axis.text(threshold * 1.03, axis.get_ylim()[1], "implausible →", va="top", fontsize=6)
     axis.set(
         xscale="log", title=view, ylabel="share of frames (%)",
-        xlabel="most unusual measure of a frame (SD from the patients' median)",
+        xlabel="most unusual measure of a frame (SD from patients' median)",
     )  # fmt: skip
     axis.set_xticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
     axis.set_xticks([], minor=True)
-    axis.legend(loc="center right")
 
 
 def _draw_performance(axis, table):
@@ -127,12 +128,13 @@ def write_sheets(path, images, columns=5, rows=7):
         for start in range(0, len(images), page):
             figure, axes = plt.subplots(rows, columns, figsize=size(210, 297))
             last = min(start + page, len(images))
-            figure.suptitle(f"Frames {start + 1} to {last}: plausible?  Answers by number.")
+            figure.suptitle(f"Frames {start + 1} to {last}. Tick, then copy into answers.csv.")
             _bare(axes.ravel())
             for axis, number in zip(axes.ravel(), range(start, last), strict=False):
                 axis.imshow(images[number], vmin=0, vmax=255, interpolation="bicubic")
                 axis.set_title(f"{number + 1}", loc="left", pad=2)
-            pdf.savefig(figure)
+                axis.set_xlabel("□ plausible   □ not", labelpad=2)
+            pdf.savefig(figure, dpi=150)
             plt.close(figure)
     temporary.replace(path)
 

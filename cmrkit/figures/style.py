@@ -12,6 +12,7 @@ from cmrkit.cohort.frames import LABELS
 SINGLE_COLUMN_MM = 85
 DOUBLE_COLUMN_MM = 170
 FORMATS = ("pdf", "svg", "png")
+SIMULATED_NOTE = "simulated patients: nobody was imaged"
 
 _PALETTE = sns.color_palette("colorblind")
 LABEL_COLOURS = dict(
@@ -57,7 +58,7 @@ def size(width_mm, height_mm):
     return width_mm / 25.4, height_mm / 25.4
 
 
-def save_figure(figure, folder, name, table):
+def save_figure(figure, folder, name, table, sources=()):
     """Write one figure as PDF, SVG and 300 dpi PNG, without dates.
 
     Args:
@@ -65,6 +66,8 @@ def save_figure(figure, folder, name, table):
         folder: where the files go; made if absent.
         name: file name without ending, e.g. `figure1_cohort`.
         table: file name of the table that the figure was drawn from, kept in the metadata.
+        sources: the `source` column of the patients shown or compared with; where one is
+            simulated, the figure says so, since it may travel without its caption.
 
     Returns:
         path of the PNG.
@@ -72,6 +75,8 @@ def save_figure(figure, folder, name, table):
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     source = f"drawn from {table}"
+    if "simulated" in set(sources):
+        figure.text(0.999, 0.001, SIMULATED_NOTE, size=4.5, color="0.4", ha="right", va="bottom")
     metadata = {
         "pdf": {"CreationDate": None, "ModDate": None, "Subject": source},
         "svg": {"Date": None, "Description": source},

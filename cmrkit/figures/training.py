@@ -31,11 +31,11 @@ def growth_figure(folder, views):
 
 
 def training_curves(statistics):
-    """Losses, scores and speed over the images shown; fades are shaded.
+    """Losses, scores and likeness over the images shown; fades are shaded.
 
     Args:
         statistics: DataFrame of `stats.jsonl`, one row a tick: `kimg, resolution, alpha, loss_d,
-            loss_g, score_real, score_fake, images_per_s`.
+            loss_g, score_real, score_fake, ms_ssim, ms_ssim_patients`.
 
     Returns:
         matplotlib Figure.
@@ -43,7 +43,10 @@ def training_curves(statistics):
     panels = {
         "loss": {"loss_d": "discriminator", "loss_g": "generator"},
         "score": {"score_real": "patients", "score_fake": "generated"},
-        "images a second": {"images_per_s": None},
+        "MS-SSIM of pairs (1: all alike)": {
+            "ms_ssim_patients": "patients",
+            "ms_ssim": "generated",
+        },
     }
     with style():
         figure, axes = plt.subplots(1, len(panels), figsize=size(DOUBLE_COLUMN_MM, 48))
@@ -52,9 +55,8 @@ def training_curves(statistics):
                 axis.plot(statistics["kimg"], statistics[column], label=name)
             axis.set(xlabel="images shown (thousand)", ylabel=label)
             _mark_levels(axis, statistics)
-            if len(curves) > 1:
-                axis.legend()
-        axes[-1].set_ylim(bottom=0)
+            axis.legend()
+        axes[-1].set_ylim(0, 1)
     return figure
 
 

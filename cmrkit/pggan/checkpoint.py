@@ -1,118 +1,131 @@
-"""Checkpoints: all that a run needs to go on, in safetensors, complete or not there at all."""
+"""A run's folder: checkpoints with all that training needs to go on, and what it shows."""
 
-import hashlib
-import json
-import os
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-
+from cmrkit.pggan import growth, tensor_file, watch
+from cmrkit.pggan.lines import append_lines, read_lines
 from cmrkit.pggan.recipe import Recipe
+from cmrkit.pggan.weights import KIND, adam_state, load_adam, load_network, network_state
 
-FORMAT = "cmrkit pggan 1"
+KEPT = watch.PATIENCE_TICKS  # newest checkpoints, so that one is left from before a collapse began
 
 
-def write_tensors(path, tensors, metadata):
-    """Write tensors and string metadata; a reader sees the whole file or none.
+class RunFolder:
+    """Where a training keeps what it needs to go on and what it shows.
 
-    The bytes are on the disk before the name appears, so that neither `kill -9` nor a power cut
-    leaves a file that looks complete.
+    Attributes:
+        path: folder, made if absent.
+        statistics: `stats.jsonl`, a line a tick.
+        realism: `realism.jsonl`, a line a measurement, view and scale.
+        grids: folder of the fixed-latent frames.
+        generator: the finished generator, averaged weights.
+
+    Args:
+        path: folder.
+        recipe: Recipe of the run.
+        data_path: training data of the run.
     """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.tmp")
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(tensors, temporary, {"format": FORMAT, **metadata})
-    with open(temporary, "rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
+    def __init__(self, path, recipe, data_path):
+        self.path, self.recipe = Path(path), recipe
+        self.data_digest = tensor_file.digest(data_path)
+        self.checkpoints = self.path / "checkpoints"
+        self.grids = self.path / "grids"
+        self.generator = self.path / "generator.safetensors"
+        self.statistics = self.path / "stats.jsonl"
+        self.realism = self.path / "realism.jsonl"
 
-def read_tensors(path, device="cpu"):
-    """Read a file that `write_tensors` wrote.
+    def all(self):
+        """Paths of the checkpoints, in the order of training."""
+        return sorted(self.checkpoints.glob("images_*.safetensors"))
 
-    Returns:
-        tensors by name, metadata.
+    def resume(self, trainer):
+        """Fill a trainer from the newest checkpoint, if there is one.
 
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: truncated, or not such a file.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such checkpoint; train first")
-    try:
-        with safe_open(path, framework="pt", device=str(device)) as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                raise ValueError(f"{path}: not a '{FORMAT}' file; give one that training wrote")
-            return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118
-    except SafetensorError as error:
-        raise ValueError(f"{path}: truncated or foreign ({error}); delete it") from None
+        Raises:
+            ValueError: the checkpoint is damaged, or of another recipe or other data.
+        """
+        if not self.all():
+            return
+        path = self.all()[-1]
+        tensors, facts = tensor_file.read(path, KIND, trainer.job.device)
+        self._check_same_run(path, facts)
+        trainer.images_shown = facts["images_shown"]
+        load_network(trainer.generator, tensors, "generator")
+        load_network(trainer.discriminator, tensors, "discriminator")
+        load_network(trainer.average, tensors, "ema")
+        last = growth.reached(self.recipe, trainer.images_shown)
+        if last.level == growth.stage(self.recipe, trainer.images_shown).level:
+            trainer.enter_level()
+            load_adam(trainer.adam_g, trainer.generator, tensors, "adam_g")
+            load_adam(trainer.adam_d, trainer.discriminator, tensors, "adam_d")
 
+    def tidy(self, images_shown):
+        """Make the folder look as it did when the newest checkpoint was written.
 
-def digest(path):
-    """SHA-256 of a file: which data a run was trained on."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        Returns:
+            statistics up to the checkpoint, a list of dicts.
+        """
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        self.grids.mkdir(exist_ok=True)
+        self.recipe.save(self.path / "recipe.json")
+        for leftover in self.checkpoints.glob(".*.tmp"):
+            leftover.unlink()
+        for path in (self.statistics, self.realism):
+            lines = [x for x in read_lines(path) if round(x["kimg"] * 1000) <= images_shown]
+            temporary = path.with_name(f".{path.name}.tmp")
+            temporary.unlink(missing_ok=True)
+            append_lines(temporary, lines)
+            temporary.replace(path)
+        return read_lines(self.statistics)
 
+    def save(self, trainer):
+        """Write a checkpoint; then keep the newest few and the best, and remove the others."""
+        tensors = (
+            network_state(trainer.generator, "generator")
+            | network_state(trainer.discriminator, "discriminator")
+            | network_state(trainer.average, "ema")
+            | adam_state(trainer.adam_g, trainer.generator, "adam_g")
+            | adam_state(trainer.adam_d, trainer.discriminator, "adam_d")
+        )
+        path = self.checkpoints / f"images_{trainer.images_shown:09d}.safetensors"
+        tensor_file.write(path, KIND, tensors, self._facts(trainer))
+        best = self.best()
+        for path in self.all()[:-KEPT]:
+            if int(path.stem.removeprefix("images_")) != best:
+                path.unlink()
 
-def network_state(network, prefix):
-    """Weights of a network under `prefix`."""
-    return {f"{prefix}.{name}": value for name, value in network.state_dict().items()}
+    def best(self):
+        """Images shown at the lowest mean sliced Wasserstein distance at full size, or None."""
+        found = {}
+        for row in read_lines(self.realism):
+            if row["resolution"] == self.recipe.resolution:
+                found.setdefault(round(row["kimg"] * 1000), []).append(row["swd"])
+        return min(found, key=lambda shown: sum(found[shown]), default=None)
 
+    def save_generator(self, trainer):
+        """Write the averaged generator."""
+        tensors = network_state(trainer.average, "ema")
+        tensor_file.write(self.generator, KIND, tensors, self._facts(trainer))
 
-def load_network(network, tensors, prefix):
-    """Fill a network with the weights under `prefix`."""
-    start = f"{prefix}."
-    weights = {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
-    network.load_state_dict(weights)
+    def _facts(self, trainer):
+        generator = trainer.sampler()
+        return {
+            "recipe": self.recipe.to_dict(),
+            "data": self.data_digest,
+            "images_shown": trainer.images_shown,
+            "resolution": generator.resolution,
+            "alpha": generator.alpha,
+            "allowed": generator.allowed.tolist(),
+        }
 
-
-def adam_state(optimiser, network, prefix):
-    """Adam's moments under `prefix`, by weight name."""
-    return {
-        f"{prefix}.{name}.{key}": value
-        for name, weight in network.named_parameters()
-        for key, value in optimiser.state.get(weight, {}).items()
-    }
-
-
-def load_adam(optimiser, network, tensors, prefix):
-    """Fill an optimiser with the moments under `prefix`; a weight without any starts afresh."""
-    for name, weight in network.named_parameters():
-        start = f"{prefix}.{name}."
-        state = {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
-        if state:
-            optimiser.state[weight] = {
-                key: value if value.ndim == 0 else torch.empty_like(weight).copy_(value)
-                for key, value in state.items()
-            }
-
-
-def checkpoint_path(folder, images_shown):
-    """Name of a checkpoint; names sort in the order of training."""
-    return Path(folder) / "checkpoints" / f"images_{images_shown:09d}.safetensors"
-
-
-def last_checkpoint(folder):
-    """The newest checkpoint of a run, or None."""
-    found = sorted((Path(folder) / "checkpoints").glob("images_*.safetensors"))
-    return found[-1] if found else None
-
-
-def check_same_run(path, metadata, recipe, data_digest):
-    """Refuse a checkpoint of another recipe or other data.
-
-    Raises:
-        ValueError: naming the first field that differs.
-    """
-    remedy = "give the same recipe, or another folder"
-    theirs = Recipe.from_dict(json.loads(metadata["recipe"]))
-    for name, value in recipe.to_dict().items():
-        other = theirs.to_dict()[name]
-        if value != other:
-            raise ValueError(f"{path}: was trained with {name} {other}, not {value}; {remedy}")
-    if metadata["data"] != data_digest:
-        raise ValueError(f"{path}: was trained on other data; {remedy}")
+    def _check_same_run(self, path, facts):
+        remedy = "give the same recipe and data, or another folder"
+        theirs = Recipe.from_dict(facts["recipe"]).to_dict()
+        for name, value in self.recipe.to_dict().items():
+            if value != theirs[name]:
+                raise ValueError(
+                    f"{path}: trained with {name} {theirs[name]}, not {value}; {remedy}"
+                )
+        if facts["data"] != self.data_digest:
+            raise ValueError(f"{path}: trained on other data; {remedy}")

@@ -1,16 +1,14 @@
 """The training file, what a network sees of it at a level, and which frames a tick draws."""
 
-import json
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
-FORMAT = "cmrkit training data 1"
+from cmrkit.pggan import tensor_file
+
+KIND = "cmrkit training data 1"
 
 
 @dataclass(frozen=True)
@@ -66,26 +64,19 @@ def save_training_data(path, images, masks, views, labels, view_names):
         raise ValueError(
             f"masks: {masks.shape}, views: {len(views)}; expected as many as images {images.shape}"
         )
-    for view in view_names:
-        if view not in set(views):
-            raise ValueError(f"view_names: no frame of view {view!r}; leave it out")
     unknown = sorted(set(views) - set(view_names))
     if unknown:
         raise ValueError(f"views: {unknown[0]!r} is not in view_names {list(view_names)}; add it")
+    for view in view_names:
+        if list(views).count(view) < 2:
+            raise ValueError(f"view_names: fewer than 2 frames of view {view!r}; leave it out")
     tensors = {
         "image": torch.from_numpy(np.ascontiguousarray(images)),
         "mask": torch.from_numpy(np.ascontiguousarray(masks)),
         "view": torch.tensor([list(view_names).index(view) for view in views]),
     }
-    metadata = {
-        "format": FORMAT,
-        "view_names": json.dumps(list(view_names)),
-        "labels": json.dumps([int(label) for label in labels]),
-    }
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.tmp")
-    save_file(tensors, temporary, metadata)
-    temporary.replace(path)
+    facts = {"view_names": list(view_names), "labels": [int(label) for label in labels]}
+    tensor_file.write(path, KIND, tensors, facts)
 
 
 def load_training_data(path):
@@ -95,21 +86,9 @@ def load_training_data(path):
         FileNotFoundError: no such file.
         ValueError: not such a file.
     """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no training data; write it with save_training_data")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                raise ValueError(f"{path}: not '{FORMAT}'; write it with save_training_data")
-            tensors = {name: file.get_tensor(name) for name in ("image", "mask", "view")}
-    except SafetensorError as error:
-        raise ValueError(f"{path}: damaged or foreign ({error}); write it again") from None
+    tensors, facts = tensor_file.read(path, KIND)
     return TrainingData(
-        **tensors,
-        view_names=tuple(json.loads(metadata["view_names"])),
-        labels=tuple(json.loads(metadata["labels"])),
+        **tensors, view_names=tuple(facts["view_names"]), labels=tuple(facts["labels"])
     )
 
 

@@ -1,6 +1,7 @@
 """Growing: resolution and fade as a pure function of the number of images shown."""
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def level_lengths(recipe):
 
 def total_images(recipe):
     """Images shown by the end of training."""
-    return sum(images for _, images in level_lengths(recipe))
+    return _starts(recipe)[-1]
 
 
 def stage(recipe, images_shown):
@@ -46,14 +47,29 @@ def stage(recipe, images_shown):
 
     Source: Karras et al. 2018, section 2 and appendix A; `TrainingSchedule` of the published code.
     """
-    start = 0
-    lengths = level_lengths(recipe)
-    for level, (fade, images) in enumerate(lengths):
-        last = level == len(lengths) - 1
-        if images_shown < start + images or last:
-            alpha = min(1.0, (images_shown - start) / fade) if fade else 1.0
-            return Stage(level, recipe.levels[level], alpha, recipe.batch[level])
-        start += images
+    level = 0
+    starts = _starts(recipe)
+    while level < len(recipe.levels) - 1 and images_shown >= starts[level + 1]:
+        level += 1
+    return _stage(recipe, level, images_shown)
+
+
+def reached(recipe, images_shown):
+    """Where the networks stand after `images_shown` images: still in the level of the last step."""
+    level = stage(recipe, max(0, images_shown - 1)).level
+    return _stage(recipe, level, images_shown)
+
+
+def _stage(recipe, level, images_shown):
+    fade, _ = level_lengths(recipe)[level]
+    faded = images_shown - _starts(recipe)[level]
+    alpha = min(1.0, faded / fade) if fade else 1.0
+    return Stage(level, recipe.levels[level], alpha, recipe.batch[level])
+
+
+def _starts(recipe):
+    """Images shown when each level begins, and when training ends."""
+    return [0, *accumulate(images for _, images in level_lengths(recipe))]
 
 
 def next_tick(recipe, images_shown):
@@ -61,10 +77,8 @@ def next_tick(recipe, images_shown):
 
     A tick is `tick_kimg` long, in whole steps, and ends early with its level.
     """
-    end_of_level = 0
     here = stage(recipe, images_shown)
-    for _, images in level_lengths(recipe)[: here.level + 1]:
-        end_of_level += images
+    end_of_level = _starts(recipe)[here.level + 1]
     steps = max(1, round(recipe.tick_kimg * 1000 / here.batch))
     return min(images_shown + steps * here.batch, end_of_level)
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cmrkit.pggan import checkpoint
+from cmrkit.pggan import tensor_file
 from cmrkit.pggan.training import train
 
 
@@ -16,7 +16,7 @@ def run_folder(parent, recipe, data_path):
 
     Choice: so that a changed parameter neither meets nor destroys the checkpoints of another run.
     """
-    what = json.dumps(recipe.to_dict(), sort_keys=True) + checkpoint.digest(data_path)
+    what = json.dumps(recipe.to_dict(), sort_keys=True) + tensor_file.digest(data_path)
     return Path(parent) / f"run-{hashlib.sha256(what.encode()).hexdigest()[:12]}"
 
 

@@ -21,10 +21,15 @@ def sliced_wasserstein(a, b, seed=0, patches=128, directions=512):
         dict from scale in pixels (R, R / 2, ... 16) to the distance times 1000; 0 is best, and two
         sets of patients' frames tell how low it can be.
 
+    Raises:
+        ValueError: different numbers of frames, or frames below 8 pixels.
+
     Source: Karras et al. 2018, section 5 (16,384 frames, 128 patches, 512 directions).
     """
     if a.shape != b.shape:
         raise ValueError(f"b: {tuple(b.shape)}, expected as many frames as a, {tuple(a.shape)}")
+    if a.shape[-1] <= PATCH:
+        raise ValueError(f"a: {a.shape[-1]} x {a.shape[-1]} pixels; patches need at least 8")
     rng = np.random.default_rng(seed)
     distances = {}
     pyramids = [_laplacian_pyramid(_grey(x)) for x in (a, b)]

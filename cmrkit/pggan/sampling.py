@@ -1,15 +1,15 @@
 """Frames from a trained generator: a frame depends on seed, index and view alone."""
 
-import json
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from cmrkit.pggan.checkpoint import load_network, read_tensors
+from cmrkit.pggan import tensor_file
 from cmrkit.pggan.data import decode
 from cmrkit.pggan.networks import Generator
 from cmrkit.pggan.recipe import Recipe
+from cmrkit.pggan.weights import KIND, load_network
 
 CHUNK = (
     32  # frames a forward pass; always full, so that a frame's bytes do not depend on the others
@@ -47,18 +47,17 @@ def load_generator(path, device="cpu"):
         FileNotFoundError: no such file.
         ValueError: truncated or foreign file.
     """
-    tensors, metadata = read_tensors(path)
-    recipe = Recipe.from_dict(json.loads(metadata["recipe"]))
+    tensors, facts = tensor_file.read(path, KIND)
+    recipe = Recipe.from_dict(facts["recipe"])
     network = Generator(recipe, torch.Generator())
-    tensors = {k: v.float() for k, v in tensors.items() if k.startswith("ema.")}
     load_network(network, tensors, "ema")
     network = network.requires_grad_(False).to(device)
     return TrainedGenerator(
         network,
         recipe,
-        int(metadata["resolution"]),
-        float(metadata["alpha"]),
-        torch.tensor(json.loads(metadata["allowed"])).reshape(len(recipe.views), -1).to(device),
+        facts["resolution"],
+        facts["alpha"],
+        torch.tensor(facts["allowed"]).reshape(len(recipe.views), -1).to(device),
     )
 
 

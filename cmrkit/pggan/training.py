@@ -6,21 +6,21 @@ moving average; resolution and fade follow from the images shown (`growth.stage`
 
 import argparse
 import copy
-import resource
 import sys
 import time
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from cmrkit.pggan import checkpoint, growth, losses, processes, watch
+from cmrkit.pggan import growth, losses, processes
+from cmrkit.pggan.checkpoint import RunFolder
 from cmrkit.pggan.data import draw_tick, level_frames, load_training_data, to_signed
 from cmrkit.pggan.graphs import RecordedStep
 from cmrkit.pggan.memory import keep_freed_memory
 from cmrkit.pggan.networks import Discriminator, Generator, downsample, fade_in, upsample
 from cmrkit.pggan.recipe import GROUP, Recipe
+from cmrkit.pggan.record import Record, print_line
 from cmrkit.pggan.sampling import TrainedGenerator
 
 STATISTICS = ("loss_d", "loss_g", "score_real", "score_fake", "penalty")
@@ -44,6 +44,7 @@ class Trainer:
         self.images_shown = 0
         self.level = None
         self.rows_of_view = [np.flatnonzero(data.view == v) for v in range(len(recipe.views))]
+        self.allowed = data.labels_of_view().to(job.device)
         torch.backends.cudnn.benchmark = True
 
     def enter_level(self):
@@ -167,10 +168,10 @@ class Trainer:
         torch._foreach_lerp_(list(self.average.parameters()), new, 1 - beta)
 
     def sampler(self):
-        """The average as sampling takes it, at the resolution and fade of the last step."""
-        stage = growth.stage(self.recipe, self.images_shown - 1)
-        allowed = self.data.labels_of_view().to(self.job.device)
-        return TrainedGenerator(self.average, self.recipe, stage.resolution, stage.alpha, allowed)
+        """The average as sampling takes it, at the resolution and fade reached."""
+        stage = growth.reached(self.recipe, self.images_shown)
+        place = (stage.resolution, stage.alpha, self.allowed)
+        return TrainedGenerator(self.average, self.recipe, *place)
 
 
 def train(recipe, data_path, folder, on_tick=None):
@@ -196,28 +197,18 @@ def train(recipe, data_path, folder, on_tick=None):
     data = load_training_data(data_path)
     _check_data(recipe, data, data_path)
     trainer = Trainer(recipe, data, job)
-    run = checkpoint.RunFolder(folder, recipe, data_path, writes=job.rank == 0)
-    lines = run.resume(trainer)
-    seen = None
+    run = RunFolder(folder, recipe, data_path)
+    run.resume(trainer)
+    record = Record(run, trainer, on_tick) if job.rank == 0 else None
     while trainer.images_shown < growth.total_images(recipe):
         start, began = trainer.images_shown, time.perf_counter()
         found = trainer.tick()
-        trained = time.perf_counter() - began
-        stage = growth.stage(recipe, trainer.images_shown - 1)
-        if job.rank == 0:
-            if seen is None or seen.resolution != stage.resolution:
-                seen = watch.Watch(data, stage.resolution, recipe.seed)
-            found |= seen.diversity(trainer.sampler())
-        before = lines[-1] if lines else {"tick": 0, "seconds": 0.0}
-        lines.append(_line(trainer, start, stage, found, before, trained, began))
-        watch.check(recipe, lines, run.last_good())
-        if job.rank == 0:
-            run.save(trainer, seen, start, lines[-1])
-            if on_tick:
-                on_tick(lines[-1])
-    path = run.save_generator(trainer)
+        if record:
+            record.tick(trainer, start, found, began, time.perf_counter() - began)
+    if record:
+        run.save_generator(trainer)
     job.leave()
-    return path
+    return run.generator
 
 
 def _check_data(recipe, data, path):
@@ -228,28 +219,6 @@ def _check_data(recipe, data, path):
     ):
         if ours != theirs:
             raise ValueError(f"{name}: recipe has {ours}, {path} has {theirs}; make them agree")
-
-
-def _line(trainer, start, stage, found, before, trained, began):
-    """One line of statistics; kimg are thousand real images shown, memory is the peak."""
-    device, end = trainer.job.device, trainer.images_shown
-    spent = time.perf_counter() - began
-    left = growth.total_images(trainer.recipe) - end
-    if device.type == "cuda":
-        memory = torch.cuda.max_memory_allocated(device) / 2**30
-    else:
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    return {
-        "tick": before["tick"] + 1,
-        "kimg": end / 1000,
-        "resolution": stage.resolution,
-        "alpha": stage.alpha,
-        **found,
-        "images_per_s": (end - start) / trained,
-        "seconds": before["seconds"] + spent,
-        "seconds_left": left * spent / (end - start),
-        "memory_gib": memory,
-    }
 
 
 def main():
@@ -263,17 +232,6 @@ def main():
         train(Recipe.load(arguments.recipe), arguments.data, arguments.folder, print_line)
     except (ValueError, FileNotFoundError, RuntimeError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
-
-
-def print_line(line):
-    """Print a line of statistics for a person."""
-    print(
-        f"{line['kimg']:9.1f} kimg  {line['resolution']:4d} px  alpha {line['alpha']:.2f}  "
-        f"D {line['loss_d']:+.3f}  G {line['loss_g']:+.3f}  penalty {line['penalty']:.3f}  "
-        f"{line['images_per_s']:7.1f} images/s  {line['seconds_left']:7.0f} s left  "
-        f"{line['memory_gib']:.1f} GiB",
-        flush=True,
-    )
 
 
 if __name__ == "__main__":

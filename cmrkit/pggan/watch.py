@@ -1,12 +1,11 @@
 """What a running training shows of itself, and when it is stopped."""
 
-import json
 import math
 
 import numpy as np
 import torch
 
-from cmrkit.pggan import growth, realism
+from cmrkit.pggan import realism
 from cmrkit.pggan.data import level_frames
 from cmrkit.pggan.sampling import sample
 
@@ -23,41 +22,42 @@ class TrainingStopped(RuntimeError):
     """Training was stopped because it cannot come to good."""
 
 
-def check(recipe, lines, last_good):
+def check(recipe, lines, checkpoints):
     """Stop a training that cannot come to good.
 
     Args:
         recipe: Recipe.
         lines: statistics so far, dicts in the order of training.
-        last_good: path of the checkpoint to go back to, or None.
+        checkpoints: paths in the order of training, written after every earlier tick.
 
     Raises:
         TrainingStopped: naming the tick, the likely cause and the last good checkpoint.
     """
     now = lines[-1]
     if not all(math.isfinite(v) for v in now.values()):
-        _stop(now, last_good, "a loss or weight is not finite; lower learning_rate")
+        _stop(now, checkpoints[-1:], "a loss or weight is not finite; lower learning_rate")
     recent = lines[-PATIENCE_TICKS:]
+    before = checkpoints[-PATIENCE_TICKS:][:1]  # the bad ticks but the last have theirs already
     if len(recent) < PATIENCE_TICKS:
         return
     if recipe.loss == "ns-r1" and all(line["loss_d"] < SATURATED_LOSS for line in recent):
         cause = "the discriminator is never wrong, so the generator learns nothing"
-        _stop(now, last_good, f"{cause}; raise penalty_weight or lower learning_rate")
+        _stop(now, before, f"{cause}; raise penalty_weight or lower learning_rate")
     if recipe.loss == "wgan-gp" and all(abs(ln["score_real"]) > DIVERGED_SCORE for ln in recent):
-        _stop(now, last_good, "the critic's scores run away; lower learning_rate")
+        _stop(now, before, "the critic's scores run away; lower learning_rate")
     # The first frames of an untrained generator are all alike, and so is a level that fades in.
     if recent[0]["kimg"] < 0.1 * recipe.total_kimg or recent[0]["alpha"] < 1:
         return
     if all(ln["ms_ssim"] > ln["ms_ssim_patients"] + COLLAPSE_MARGIN for ln in recent):
         cause = f"the frames repeat themselves (MS-SSIM {now['ms_ssim']:.2f}"
         cause += f", patients {now['ms_ssim_patients']:.2f})"
-        _stop(now, last_good, f"{cause}; lower learning_rate, raise batch or give more patients")
+        _stop(now, before, f"{cause}; lower learning_rate, raise batch or give more patients")
 
 
-def _stop(line, last_good, cause):
+def _stop(line, good, cause):
     where = f"tick {line['tick']} ({line['kimg']:.1f} kimg, {line['resolution']} pixels)"
-    remedy = f"last good checkpoint: {last_good}" if last_good else "there is no good checkpoint yet"
-    raise TrainingStopped(f"{where}: {cause}; {remedy}")
+    back = f"last good checkpoint: {good[0]}" if good else "there is no good checkpoint yet"
+    raise TrainingStopped(f"{where}: {cause}; {back}")
 
 
 class Watch:
@@ -70,7 +70,7 @@ class Watch:
     """
 
     def __init__(self, data, resolution, seed):
-        self.seed, self.views = seed, data.view_names
+        self.resolution, self.seed, self.views = resolution, seed, data.view_names
         self.patients = {}  # view: [n, R, R] uint8 numpy, first half of the file then second half
         for number, name in enumerate(data.view_names):
             rows = torch.nonzero(data.view == number).flatten()
@@ -85,8 +85,6 @@ class Watch:
         return float(np.mean([measure(view) for view in self.views]))
 
     def _diversity(self, images):
-        if len(images) < 2:
-            return math.nan
         return realism.pairwise_ms_ssim(images, DIVERSITY_PAIRS, self.seed)
 
     def diversity(self, generator):
@@ -100,10 +98,13 @@ class Watch:
 
         Returns:
             list of dicts, one a view and scale: `view, scale, swd, swd_patients, ms_ssim,
-            ms_ssim_patients`. `swd` compares generated frames with the first half of the patients'
-            frames, `swd_patients` their second half, in equal numbers.
+            ms_ssim_patients`; none at 4 pixels, below a patch. `swd` compares generated frames with
+            the first half of the patients' frames, `swd_patients` their second half, in equal
+            numbers.
         """
         rows = []
+        if self.resolution <= realism.PATCH:
+            return rows
         for view in self.views:
             first, second = np.split(self.patients[view], 2)
             made = self._frames(generator, len(first))[view][0]
@@ -129,20 +130,3 @@ class Watch:
         frames = self._frames(generator, GRID_FRAMES)
         images, masks = (np.stack([frames[view][part] for view in self.views]) for part in (0, 1))
         np.savez_compressed(path, images=images, masks=masks)
-
-
-def level_ends(recipe, start, end):
-    """Whether a tick from `start` to `end` images finishes its level."""
-    last = end == growth.total_images(recipe)
-    return last or growth.stage(recipe, start).level != growth.stage(recipe, end).level
-
-
-def read_lines(path):
-    """Lines of a JSON lines file, a list of dicts; [] where there is none."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-def append_lines(path, lines):
-    """Add dicts to a JSON lines file."""
-    with open(path, "a") as file:
-        file.writelines(json.dumps(line) + "\n" for line in lines)

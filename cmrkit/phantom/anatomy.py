@@ -50,7 +50,8 @@ class Heart:
         patient: `population.Patient`.
         cycle: `motion.Cycle`.
         rng: Generator of the individual shape.
-        superior: [3] unit vector, the patient's superior direction in heart coordinates.
+        directions: [3, 3], the patient's left, posterior and superior direction as columns, in
+            heart coordinates.
 
     Attributes:
         shapes: list of `Shape`, one a phase.
@@ -58,9 +59,9 @@ class Heart:
             other sizes of the heart are relative to them.
     """
 
-    def __init__(self, patient, cycle, rng, superior):
+    def __init__(self, patient, cycle, rng, directions):
         self.patient = patient
-        self.superior = superior
+        self.left, self.posterior, self.superior = directions.T
         # Choice: shapes vary as in adults' hearts, see the figures of any CMR atlas
         slender = np.clip(rng.normal(3.6, 0.25), 3.0, 4.3)  # length over width of the cavity
         cavity = patient.lvedv_ml * 1000

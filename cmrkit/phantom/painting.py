@@ -19,31 +19,35 @@ def paint_vessels(tissue, heart, points):
 
     Choice: straight tubes; they keep still, which is true enough beside the ventricles.
     """
-    tubes = _vessel_tubes(heart)
+    tubes = vessel_tubes(heart)
     for wall, kind in ((1.3, Tissue.VESSEL_WALL), (0.0, Tissue.VESSEL)):
         for start, end, radius in tubes:
             tissue[capsule_distance(points, start, end) < radius + wall] = kind
 
 
-def _vessel_tubes(heart):
+def vessel_tubes(heart):
     """(start, end, radius) of each vessel, heart coordinates in mm."""
-    r, up, scale = heart.radius, heart.superior, heart.scale
+    up, left, back, scale = heart.superior, heart.left, heart.posterior, heart.scale
     root, arch = heart.aorta()
     valve = heart.outlet()[1]
-    trunk = valve + 34 * scale * _unit(np.array([-0.9, -0.25, 0.0]) + 0.5 * up)
-    right, left = heart.right_atrium, heart.left_atrium
-    cava = np.array([-0.55 * right["depth"], right["u"], right["v"]])
-    back = np.array([-0.70 * left["depth"], left["u"], left["v"]])
+    trunk = valve + 40 * scale * _unit(0.75 * back + 0.65 * up + 0.1 * left)
+    right_atrium, left_atrium = (
+        np.array([-share * plan["depth"], plan["u"], plan["v"]])
+        for share, plan in ((0.55, heart.right_atrium), (0.70, heart.left_atrium))
+    )
+    branch = 0.55 * heart.outlet_radius
     tubes = [
         (root, arch, heart.aorta_mm),
+        (arch, arch + scale * (60 * back + 25 * left + 8 * up), 0.8 * heart.aorta_mm),
         (valve, trunk, 0.8 * heart.outlet_radius),
-        (trunk, trunk + 30 * scale * np.array([-0.5, -0.85, 0.0]), 8 * scale),
-        (cava, cava + 75 * scale * up, 8.5 * scale),
-        (cava, cava - 60 * scale * up, 10 * scale),
+        (trunk, trunk + scale * (45 * left + 25 * back), branch),
+        (trunk, trunk + scale * (-60 * left + 15 * back - 5 * up), branch),
+        (right_atrium, right_atrium + 110 * scale * up, 8.5 * scale),
+        (right_atrium, right_atrium - 70 * scale * up, 10 * scale),
     ]
-    for side, lift in ((0.95, 0.18), (-1.1, 0.22), (-1.1, -0.3)):
-        end = back + r * np.array([-0.25, side, lift]) * 1.15
-        tubes.append((back, end, 5.5 * scale))
+    for side, lift in ((1.0, 0.35), (1.0, -0.25), (-1.0, 0.30), (-1.0, -0.25)):
+        end = left_atrium + 55 * scale * _unit(side * left + 0.35 * back + lift * up)
+        tubes.append((left_atrium, end, 5.5 * scale))
     return tubes
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from cmrkit.phantom.acquisition import coil_sensitivity, encode, patient_scanner
 from cmrkit.phantom.anatomy import Heart
 from cmrkit.phantom.motion import cardiac_cycle
-from cmrkit.phantom.painting import paint_heart, paint_vessels
+from cmrkit.phantom.painting import paint_heart, paint_vessels, vessel_tubes
 from cmrkit.phantom.planes import heart_pose, view_planes
 from cmrkit.phantom.population import draw_patient, patient_rng
 from cmrkit.phantom.signal import signal_table, table_level
@@ -45,8 +45,7 @@ class Subject:
         excursion = (np.clip(rng.normal(12, 1.5), 8, 16) * size,
                      np.clip(rng.normal(16, 2.0), 10, 21) * size)  # fmt: skip
         self.cycle = cardiac_cycle(self.patient, phases, excursion)
-        superior = self.pose.axes.T @ np.array([0.0, 0.0, 1.0])
-        self.heart = Heart(self.patient, self.cycle, rng, superior)
+        self.heart = Heart(self.patient, self.cycle, rng, directions=self.pose.axes.T)
         surface = self.pose.to_patient(self.heart.outer_points())
         self.thorax = Thorax(self.patient, surface, rng)
         # Choice: the field of view covers the chest from side to side
@@ -55,6 +54,12 @@ class Subject:
         self.shim = rng.normal(0, 1 / 3, 9)
         margin = 14 * self.heart.scale
         self._reach = surface.min(axis=1) - margin, surface.max(axis=1) + margin
+        ends = np.array([end for tube in vessel_tubes(self.heart) for end in tube[:2]]).T
+        ends = self.pose.to_patient(ends)
+        self._vessel_reach = (
+            np.minimum(self._reach[0], ends.min(axis=1) - 2 * margin),
+            np.maximum(self._reach[1], ends.max(axis=1) + 2 * margin),
+        )
 
     def planes(self, view, sax_slices, rng):
         """Planes of a view, as `planes.view_planes`."""
@@ -68,13 +73,21 @@ class Subject:
         return self.scanner.shim_hz * np.tensordot(self.shim, terms, axes=1)
 
     def near_heart(self, points):
-        """Slices (rows, columns) of the smallest image box that the heart can reach."""
-        low, high = (edge.reshape(3, 1, 1) for edge in self._reach)
-        near = np.all((points > low) & (points < high), axis=0)
-        rows, columns = np.flatnonzero(near.any(axis=1)), np.flatnonzero(near.any(axis=0))
-        if not len(rows):
-            return np.s_[0:0], np.s_[0:0]
-        return np.s_[rows[0] : rows[-1] + 1], np.s_[columns[0] : columns[-1] + 1]
+        """(rows, columns) of the smallest image box that the beating heart can reach."""
+        return _box(points, *self._reach)
+
+    def near_vessels(self, points):
+        """(rows, columns) of the smallest image box that heart and great vessels can reach."""
+        return _box(points, *self._vessel_reach)
+
+
+def _box(points, low, high):
+    low, high = low.reshape(3, 1, 1), high.reshape(3, 1, 1)
+    near = np.all((points > low) & (points < high), axis=0)
+    rows, columns = np.flatnonzero(near.any(axis=1)), np.flatnonzero(near.any(axis=0))
+    if not len(rows):
+        return np.s_[0:0], np.s_[0:0]
+    return np.s_[rows[0] : rows[-1] + 1], np.s_[columns[0] : columns[-1] + 1]
 
 
 def render(subject, plane, matrix, rng):
@@ -130,11 +143,10 @@ def _sample(subject, points, box):
     """Still tissue, and what the heart needs in the image box."""
     heart = subject.heart
     tissue = subject.thorax.paint(points)
+    wide = subject.near_vessels(points)
+    paint_vessels(tissue[wide], heart, subject.pose.to_heart(points[(slice(None), *wide)]))
     inside = points[(slice(None), *box)]
     in_heart = subject.pose.to_heart(inside)
-    still = tissue[box]
-    paint_vessels(still, heart, in_heart)
-    tissue[box] = still
     textures = smooth_noise(inside, 9 * heart.scale, heart.texture, 1), (
         smooth_noise(inside, 36 * heart.scale, heart.texture, 0)
     )

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import stats
 
 EXACT_UP_TO = 50  # pairs; scipy's own limit, so that test and interval agree
-_DIRECT_UP_TO = 200  # pairs; above, listing all Walsh averages is slower than bisection
+_DIRECT_UP_TO = 60  # pairs; above, listing all Walsh averages is slower than bisection
 _RESOLUTION = 1e-13  # of the bisection; scores carry 12 decimals at most
 
 

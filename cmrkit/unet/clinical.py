@@ -29,8 +29,8 @@ def ventricular_function(masks, frames, slice_spacing_mm=None):
     Returns:
         DataFrame `patient_id, view, label, quantity, value`. Quantities: `ed_area_mm2`,
         `es_area_mm2`, `fractional_area_change` (0 to 1) and, where the stack allows,
-        `ejection_fraction` (0 to 1), `edv_ml` and `esv_ml`. A patient without an annotated frame at both
-        times is left out.
+        `ejection_fraction` (0 to 1), `edv_ml` and `esv_ml`. A patient without an annotated frame at
+        both times is left out.
 
     Source: Schulz-Menger et al. 2020, Standardized image interpretation and post-processing in
     cardiovascular magnetic resonance, 2020 update (J Cardiovasc Magn Reson 22:19): summation of

@@ -5,14 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from monai.networks.nets import UNet
+from monai.networks.nets import BasicUNet
 from safetensors import safe_open
 from safetensors.torch import save_file
 
 from cmrkit.unet.labels import check_labels
 
-LEVELS = 4
-MULTIPLE = 2 ** (LEVELS - 1)  # sides of a frame must divide by the deepest level's step
+MULTIPLE = 16  # sides of a frame must divide by the step of the deepest of the five levels
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class TrainedUNet:
         about: where the weights come from, e.g. view, arm, seed and number of frames.
     """
 
-    network: UNet
+    network: BasicUNet
     labels: tuple[int, ...]
     width: int
     resolution: int
@@ -35,34 +34,33 @@ class TrainedUNet:
 
 
 def build_unet(labels, width):
-    """Untrained residual U-Net, one output channel a label and one for background.
+    """Untrained five-level U-Net, one output channel a label and one for background.
 
     Args:
         labels: label numbers to segment, without 0 (background).
-        width: channels of the first level; doubled at each of the three levels below.
+        width: channels at full resolution; 2, 4 and 8 times as many at the three deepest levels.
 
     Returns:
-        MONAI UNet, [n, 1, R, R] to [n, 1 + len(labels), R, R] logits; R divides by 8.
+        MONAI BasicUNet, [n, 1, R, R] to [n, 1 + len(labels), R, R] logits; R divides by 16.
 
     Raises:
         ValueError: a label is unknown or doubled, or width is below 1.
 
-    Source: Kerfoot et al. 2018, Left-ventricle quantification using residual U-Net (STACOM).
-    Choice: instance instead of batch normalisation, because external frames come from another
-    scanner, whose statistics a batch normalisation does not know.
+    Source: Falk et al. 2019, U-Net: deep learning for cell counting, detection, and morphometry
+    (Nature Methods 16:67). Choice: MONAI's BasicUNet and not its residual UNet, which halves the
+    frame before its first layer: at 64 x 64 and equal time it reached a Dice of 0.53 for the
+    myocardium, two pixels thin, where this one reached 0.88. Instance normalisation, because
+    external frames come from another scanner, whose grey values a batch normalisation never met.
     """
     check_labels(labels)
     if width < 1:
         raise ValueError(f"width: {width}, must be at least 1")
-    return UNet(
+    return BasicUNet(
         spatial_dims=2,
         in_channels=1,
         out_channels=1 + len(labels),
-        channels=[width * 2**level for level in range(LEVELS)],
-        strides=[2] * (LEVELS - 1),
-        num_res_units=2,
-        norm="instance",
-        act="relu",  # PReLU, MONAI's default, takes 15 to 30 % longer on a CPU
+        features=(width, width, 2 * width, 4 * width, 8 * width, width),
+        norm=("instance", {"affine": True}),
     )
 
 

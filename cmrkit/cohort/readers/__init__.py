@@ -6,6 +6,9 @@ from pathlib import Path
 _READERS = {
     "chla": ("chla", "ChlaArchive"),
     "sunnybrook": ("sunnybrook", "open_sunnybrook"),
+    "acdc": ("acdc", "AcdcArchive"),
+    "mnms": ("mnms", "MnmsArchive"),
+    "mnms2": ("mnms", "Mnms2Archive"),
 }
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.io import loadmat
 
 from cmrkit.cohort.pseudonym import pseudonym
+from cmrkit.cohort.readers.cines import base_first
 from cmrkit.cohort.readers.files import DataError, not_found, reading
 from cmrkit.cohort.series import CineSlice
 
@@ -53,26 +54,29 @@ class ChlaArchive:
         inner = [folder / "nearest", folder]
         self._pixels = next((path for path in inner if (path / "LV").is_dir()), folder)
         tables = [path / "Metadata.csv" for path in (folder, folder.parent)]
-        self._table = next((path for path in tables if path.is_file()), None)
+        table = next((path for path in tables if path.is_file()), None)
         self._subjects = sorted(
             int(found[1])
             for path in self._pixels.glob("LV/Sbj_*_LVED_image.mat")
             if (found := re.fullmatch(r"Sbj_(\d+)_LVED_image\.mat", path.name))
         )
-        if self._table is None or not self._subjects:
+        if table is None or not self._subjects:
             raise not_found(folder, _EXPECTED, _ORIGIN)
+        with reading("Metadata.csv"):
+            self._metadata = pd.read_csv(table).set_index("Subjects")
+            diseases = self._metadata["Disease"]
+        self._disease = [diseases.get(number, "unknown") for number in self._subjects]
         self._number = {pseudonym(self.name, number): number for number in self._subjects}
 
     def patients(self):
         """One row a patient whose files are present; `original_id` is the subject number."""
-        diseases = self._metadata()["Disease"]
         return pd.DataFrame(
             {
                 "patient_id": list(self._number),
                 "original_id": [str(number) for number in self._subjects],
                 "site": "CHLA",
                 "vendor": "Philips",
-                "disease": [diseases.get(number, "unknown") for number in self._subjects],
+                "disease": self._disease,
             }
         )
 
@@ -93,13 +97,9 @@ class ChlaArchive:
                 patient_id, index, spacing, [f for f in frames if f["position"] == position]
             )
 
-    def _metadata(self):
-        with reading("Metadata.csv"):
-            return pd.read_csv(self._table).set_index("Subjects")
-
     def _spacing(self, number):
         """Pixel size (row, column) of the 128 x 128 images: field of view x 445 / 512 / 128."""
-        table = self._metadata()
+        table = self._metadata
         columns = ["Pixel Size (dy)", "Pixel Size (dx)"]
         if number not in table.index or not set(columns) <= set(table.columns):
             raise DataError("Metadata.csv: no pixel size for this patient; complete the table")
@@ -110,9 +110,9 @@ class ChlaArchive:
         arrays = []
         for kind in ("image", "mask"):
             name = f"{chamber}{phase} {kind}"
-            with reading(name):
-                path = self._pixels / chamber / f"Sbj_{number}_{chamber}{phase}_{kind}.mat"
-                arrays.append(np.asarray(loadmat(path)[kind], dtype=np.float32))
+            path = self._pixels / chamber / f"Sbj_{number}_{chamber}{phase}_{kind}.mat"
+            with reading(name), open(path, "rb") as file:
+                arrays.append(np.asarray(loadmat(file)[kind], dtype=np.float32))
         images, masks = arrays
         if images.ndim != 3 or images.shape != masks.shape:
             raise DataError(
@@ -184,12 +184,17 @@ def _identical(image, frames):
 
 
 def _base_to_apex(frames):
-    """Positions, largest LV end-diastolic areas first; the lists run in either direction."""
+    """Positions in the order of the contract; the published lists run in either direction."""
     positions = sorted({frame["position"] for frame in frames})
-    drawn = [(f["position"], f["masks"]["LV"].sum()) for f in frames if "LV" in f["masks"]]
-    where, area = np.array(drawn, dtype=float).T if drawn else (np.zeros(1), np.zeros(1))
-    towards_apex = ((where - where.mean()) * (area - area.mean())).sum() <= 0
-    return positions if towards_apex else positions[::-1]
+    areas = [
+        {
+            f["position"]: f["masks"][chamber].sum()
+            for f in frames
+            if chamber in f["masks"] and LISTS[f["phase"]][1] == time
+        }
+        for chamber, time in LISTS
+    ]
+    return positions if base_first(areas) else positions[::-1]
 
 
 def _cine(patient_id, index, spacing, frames):

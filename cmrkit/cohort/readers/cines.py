@@ -1,4 +1,4 @@
-"""From single images to cines: which lie at one slice position, and in which order they follow."""
+"""From single images to cines: slice positions, order of the cycle, base and apex, ED and ES."""
 
 from itertools import pairwise
 
@@ -8,7 +8,7 @@ POSITION_MM = 0.5  # frames closer than this along the normal are one slice posi
 
 
 def slice_positions(frames):
-    """Gather the frames of one series by slice position.
+    """Gather parallel frames by slice position.
 
     Args:
         frames: `DicomFrame`s of one orientation.
@@ -20,14 +20,60 @@ def slice_positions(frames):
     ordered = sorted(frames, key=lambda frame: float(frame.position @ normal))
     along = np.array([frame.position @ normal for frame in ordered])
     starts = np.flatnonzero(np.diff(along) > POSITION_MM) + 1
-    return [sorted(part, key=_moment) for part in _split(ordered, starts)]
-
-
-def _split(items, starts):
-    edges = [0, *starts.tolist(), len(items)]
-    return [items[a:b] for a, b in pairwise(edges)]
+    edges = [0, *starts.tolist(), len(ordered)]
+    return [sorted(ordered[a:b], key=_moment) for a, b in pairwise(edges)]
 
 
 def _moment(frame):
-    time = -np.inf if frame.time_ms is None else frame.time_ms
+    time = -np.inf if frame.time is None else frame.time
     return time, frame.instance, frame.index or 0
+
+
+def base_first(areas):
+    """Whether a short-axis stack runs from base to apex, judged by the areas drawn in it.
+
+    Choice: ventricles narrow towards the apex. The correlation of area and position is summed over
+    chambers and phases, since a single list can be level; so judged, all 26 stacks of the CHLA
+    training patients run as their pictures show.
+
+    Args:
+        areas: for each chamber and phase, slice position -> area, of the slices where it was drawn.
+
+    Returns:
+        bool; True where nothing was drawn.
+    """
+    slopes = 0.0
+    for drawn in areas:
+        where, area = np.array(list(drawn), float), np.array(list(drawn.values()), float)
+        if len(where) > 1 and where.std() > 0 and area.std() > 0:
+            slopes += np.corrcoef(where, area)[0, 1]
+    return bool(slopes <= 0)
+
+
+def end_phases(areas):
+    """Phases of end-diastole and end-systole, judged by the drawn left ventricular areas.
+
+    Choice: the phases with the largest and the smallest cavity, over the slices that are drawn at
+    every drawn phase.
+
+    Args:
+        areas: phase -> slice position -> cavity area.
+
+    Returns:
+        (end-diastole, end-systole), None each where fewer than two phases can be compared.
+    """
+    shared = set.intersection(*map(set, areas.values())) if areas else set()
+    if len(areas) < 2 or not shared:
+        return None, None
+    sizes = {phase: sum(part[place] for place in shared) for phase, part in areas.items()}
+    return max(sizes, key=sizes.get), min(sizes, key=sizes.get)
+
+
+def phase_fractions(phases, count):
+    """Position in the cycle of evenly spaced frames, 0 to below 1.
+
+    Args:
+        phases: [P] int, frames after end-diastole, negative before it.
+        count: frames a cycle.
+    """
+    return np.mod(phases, count) / count

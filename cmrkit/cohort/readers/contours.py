@@ -16,7 +16,8 @@ def read_contour(path, what="contour"):
         DataError: not a list of at least three finite points.
     """
     with reading(what):
-        points = np.loadtxt(path, ndmin=2)
+        lines = path.read_text().splitlines()
+        points = np.array([line.split() for line in lines if line.strip()], dtype=float)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3 or not np.isfinite(points).all():
         raise DataError(f"{what}: {points.shape} numbers; expected three or more lines 'x y'")
     return points

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
-from pydicom.pixels import apply_rescale, pixel_array
+from pydicom.pixels import pixel_array
 
 from cmrkit.cohort.readers.files import DataError, reading
 
@@ -16,7 +16,7 @@ _SECONDARY_CAPTURE = (
 _SCREENSHOT_WORDS = {"SCREEN SAVE", "SCREENSAVE", "SCREENSHOT", "VXTL STATE"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class DicomFrame:
     """Header of one image; its pixels stay in the file.
 
@@ -25,13 +25,16 @@ class DicomFrame:
         index: frame within the file, None for a single-frame file.
         patient: Patient ID as stored; stays in memory.
         series: Series Instance UID; stays in memory.
+        uid: SOP Instance UID; stays in memory.
         instance: Instance Number.
         shape: (rows, columns).
         position: [3] mm, middle of the first pixel in patient coordinates.
         orientation: [2, 3] unit vectors, along a row (rising column) and along a column.
         spacing_mm: (row, column).
-        time_ms: trigger time or temporal index, whatever orders the cine; None where not stated.
+        time: trigger time in ms or temporal index, whatever orders the cine; None if not stated.
+        rescale: (slope, intercept) from stored to real values.
         vendor: manufacturer as stored.
+        site: institution as stored; stays in memory.
         description: series description; stays in memory.
     """
 
@@ -39,13 +42,16 @@ class DicomFrame:
     index: int | None
     patient: str
     series: str
+    uid: str
     instance: int
     shape: tuple[int, int]
     position: np.ndarray
     orientation: np.ndarray
     spacing_mm: tuple[float, float]
-    time_ms: float | None
+    time: float | None
+    rescale: tuple[float, float]
     vendor: str
+    site: str
     description: str
 
     @property
@@ -67,7 +73,7 @@ def read_frames(path):
     """Read the headers of a classic file (one image) or an enhanced one (many).
 
     Returns:
-        list of `DicomFrame`.
+        list of `DicomFrame`; none for a segmentation.
 
     Raises:
         DataError: not MR, a secondary capture, burned-in annotation, no geometry, or unreadable.
@@ -75,6 +81,8 @@ def read_frames(path):
     with reading("DICOM header"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom on values that break the standard but do no harm
         header = pydicom.dcmread(path, stop_before_pixels=True)
+        if str(header.get("Modality", "")) == "SEG":
+            return []
         _refuse(header)
         groups = header.get("PerFrameFunctionalGroupsSequence")
         if int(header.get("NumberOfFrames") or 1) > 1 and groups:
@@ -82,7 +90,7 @@ def read_frames(path):
             return [_enhanced(path, header, shared, group, i) for i, group in enumerate(groups)]
         if int(header.get("NumberOfFrames") or 1) > 1:
             raise DataError("several frames without their positions; export as MR or enhanced MR")
-        return [_frame(path, None, header, header, header, header.get("TriggerTime"))]
+        return [_frame(path, None, header, header, header, header, header.get("TriggerTime"))]
 
 
 def _refuse(header):
@@ -121,10 +129,11 @@ def _enhanced(path, header, shared, group, index):
     place = pydicom.Dataset()
     place.update(part("PlanePositionSequence"))
     place.update(part("PlaneOrientationSequence"))
-    return _frame(path, index, header, place, part("PixelMeasuresSequence"), time)
+    measures, values = part("PixelMeasuresSequence"), part("PixelValueTransformationSequence")
+    return _frame(path, index, header, place, measures, values, time)
 
 
-def _frame(path, index, header, place, measures, time):
+def _frame(path, index, header, place, measures, values, time):
     position = _numbers(place, "ImagePositionPatient", 3)
     orientation = _numbers(place, "ImageOrientationPatient", 6).reshape(2, 3)
     if np.abs(orientation @ orientation.T - np.eye(2)).max() > 0.01:
@@ -138,11 +147,14 @@ def _frame(path, index, header, place, measures, time):
         path=Path(path), index=index,
         patient=str(header.get("PatientID") or "").strip(),
         series=str(header.get("SeriesInstanceUID") or ""),
+        uid=str(header.get("SOPInstanceUID") or ""),
         instance=int(header.get("InstanceNumber") or 0),
         shape=(int(header.Rows), int(header.Columns)),
         position=position, orientation=orientation, spacing_mm=tuple(spacing.tolist()),
-        time_ms=None if time in (None, "") else float(time),
+        time=None if time in (None, "") else float(time),
+        rescale=(float(values.get("RescaleSlope") or 1), float(values.get("RescaleIntercept") or 0)),
         vendor=str(header.get("Manufacturer") or "").strip(),
+        site=str(header.get("InstitutionName") or "").strip(),
         description=str(header.get("SeriesDescription") or ""),
     )  # fmt: skip
 
@@ -165,11 +177,10 @@ def read_pixels(frame):
     """
     with reading("DICOM pixels"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        dataset = pydicom.dcmread(frame.path)
-        pixels = pixel_array(dataset, index=frame.index)
-        pixels = np.asarray(apply_rescale(pixels, dataset), dtype=np.float32)
-        if dataset.PhotometricInterpretation == "MONOCHROME1":
-            pixels = pixels.max() - pixels
+        header = pydicom.Dataset()
+        stored = pixel_array(frame.path, ds_out=header, index=frame.index)
+        pixels = np.asarray(stored, dtype=np.float32) * frame.rescale[0] + frame.rescale[1]
         if pixels.shape != frame.shape:
             raise DataError(f"DICOM pixels: shape {pixels.shape}, header says {frame.shape}")
-        return pixels
+        bright_is_low = header.PhotometricInterpretation == "MONOCHROME1"
+        return np.float32(pixels.max() - pixels if bright_is_low else pixels)

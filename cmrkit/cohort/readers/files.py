@@ -19,11 +19,11 @@ def reading(what):
     """
     try:
         yield
-    except (DataError, MemoryError):
+    except DataError:
         raise
     except FileNotFoundError:
         raise DataError(f"{what}: file is missing; complete the download") from None
-    except Exception as error:  # parsers of binary files raise nearly everything on broken ones
+    except Exception as error:  # parsers of binary files raise nearly anything on broken ones
         kind = type(error).__name__
         raise DataError(f"{what}: cannot be read ({kind}); copy or download it again") from None
 
@@ -41,3 +41,12 @@ def not_found(folder, expected, origin):
     """
     state = "holds no such files" if folder.is_dir() else "is no folder"
     return FileNotFoundError(f"{folder}: {state}; expected {expected}. Get it from {origin}")
+
+
+def vendor_name(text):
+    """Vendor by its usual short name: Siemens, Philips, GE, Canon, or `other`."""
+    lower = str(text).lower()
+    known = {"siemens": "Siemens", "philips": "Philips", "canon": "Canon", "toshiba": "Canon"}
+    if lower.startswith(("ge ", "ge_")) or lower == "ge" or "general electric" in lower:
+        return "GE"
+    return next((name for word, name in known.items() if word in lower), "other")

@@ -1,0 +1,108 @@
+"""Two processes on gloo: same schedule and curves as one, one writer, a clear end when one dies."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from pggan_runs import tiny_data, tiny_recipe
+
+from cmrkit.pggan import tensor_file
+from cmrkit.pggan.lines import read_lines
+from cmrkit.pggan.processes import Processes
+from cmrkit.pggan.training import train
+from cmrkit.pggan.weights import KIND
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return tiny_data(tmp_path_factory.mktemp("data") / "data.safetensors")
+
+
+def launch(folder, data, **changes):
+    tiny_recipe(**changes).save(folder / "given.json")
+    return [
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"),
+        *("-m", "cmrkit.pggan.training", "--recipe", folder / "given.json"),
+        *("--data", data, "--folder", folder),
+    ]
+
+
+def environment():
+    return os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+def test_two_processes_follow_the_curves_of_one(data, tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    two.mkdir()
+    train(tiny_recipe(), data, one)
+    subprocess.run(launch(two, data), env=environment(), check=True, timeout=240)
+    ours, theirs = (read_lines(folder / "stats.jsonl") for folder in (two, one))
+    assert [line["kimg"] for line in ours] == [line["kimg"] for line in theirs]
+    for name in ("loss_d", "loss_g", "penalty"):
+        curves = [[line[name] for line in lines] for lines in (ours, theirs)]
+        assert curves[0] == pytest.approx(curves[1], rel=2e-2, abs=2e-3)
+    a, b = (tensor_file.read(f / "generator.safetensors", KIND)[0] for f in (one, two))
+    apart = max((a[key] - b[key]).abs().max().item() for key in a)
+    assert apart < 0.05  # Adam moved the weights by up to 48 steps of 0.002
+
+
+def test_lost_process_ends_the_job_and_the_next_start_goes_on(data, tmp_path):
+    longer = {"stable_kimg": (0.16, 4.0)}
+    run = subprocess.Popen(
+        launch(tmp_path, data, **longer), env=environment(), stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.time() + 120
+    while len(read_lines(tmp_path / "stats.jsonl")) < 2:
+        assert time.time() < deadline
+        time.sleep(0.1)
+    os.kill(_worker_of(run.pid, rank=1), signal.SIGKILL)
+    message = run.communicate(timeout=120)[1]
+    assert run.returncode != 0
+    assert "Signal 9" in message or "another process stopped" in message
+    done = len(read_lines(tmp_path / "stats.jsonl"))
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_recipe(**longer), data, tmp_path, on_tick=_stop)
+    kimg = [line["kimg"] for line in read_lines(tmp_path / "stats.jsonl")]
+    assert len(kimg) >= done
+    assert kimg == sorted(set(kimg))
+
+
+def _stop(line):
+    if line["kimg"] > 1:
+        raise KeyboardInterrupt
+
+
+def _worker_of(parent, rank):
+    """Process id of a rank, from /proc."""
+    for entry in os.listdir("/proc"):
+        try:
+            stat = Path("/proc", entry, "stat").read_text().rsplit(")", 1)[1].split()
+            variables = Path("/proc", entry, "environ").read_text().split("\0")
+        except (OSError, IndexError):
+            continue
+        if stat[1] == str(parent) and f"RANK={rank}" in variables:
+            return int(entry)
+    raise AssertionError(f"no rank {rank} below process {parent}")
+
+
+def test_one_process_takes_the_whole_batch():
+    assert list(range(8))[Processes(0, 1, torch.device("cpu")).share(8, 4)] == list(range(8))
+
+
+def test_processes_take_whole_groups():
+    parts = [Processes(rank, 2, torch.device("cpu")).share(16, 4) for rank in (0, 1)]
+    assert parts == [slice(0, 8), slice(8, 16)]
+
+
+@pytest.mark.parametrize(("batch", "world", "multiple"), [(16, 3, 12), (8, 4, 16)])
+def test_batch_that_does_not_split_is_refused_with_one_that_does(batch, world, multiple):
+    with pytest.raises(
+        ValueError, match=re.escape(f"batch: {batch} ") + f".*multiple of {multiple}"
+    ):
+        Processes(0, world, torch.device("cpu")).share(batch, 4)
