@@ -130,11 +130,18 @@ class Heart:
         return Shape(**base, **levels)
 
     def _grid(self):
-        """Points that hold the whole heart, [3, n] heart coordinates."""
+        """Points that hold the whole heart, [3, n] heart coordinates.
+
+        Choice: rows along the axis are shifted against each other, so that a valve plane, which
+        stands on the axis, does not cut all of them between the same two points.
+        """
         r = self.radius
         ranges = ((-2.0 * r, self.length), (-1.6 * r, 3.4 * r), (-2.3 * r, 2.3 * r))
         axes = [np.arange(low, high, GRID_MM) for low, high in ranges]
-        return np.stack(np.meshgrid(*axes, indexing="ij")).astype(np.float32).reshape(3, -1)
+        a, u, v = np.meshgrid(*axes, indexing="ij")
+        row = 0.7549 * np.arange(len(axes[1]))[:, None] + 0.5698 * np.arange(len(axes[2]))[None, :]
+        a = a + GRID_MM * (row % 1 - 0.5)
+        return np.stack([a, u, v]).astype(np.float32).reshape(3, -1)
 
     # -- level functions ----------------------------------------------------------------------
 

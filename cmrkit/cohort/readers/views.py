@@ -11,8 +11,8 @@ TYPICAL_LONG_AXIS /= np.linalg.norm(TYPICAL_LONG_AXIS)
 
 PARALLEL = np.cos(np.radians(10))
 TRANSVERSE = np.cos(np.radians(20))  # closer to the body axis than this: no short axis
-SHORT_AXIS_MOST = np.cos(np.radians(60))  # a short axis is not further from the typical one
-LONG_AXIS_MOST = np.cos(np.radians(65))  # normals of long-axis planes lie across the long axis
+NEAR, LIKELY = np.cos(np.radians(40)), np.cos(np.radians(60))  # to the typical long axis
+ACROSS = np.cos(np.radians(65))  # normals of long-axis planes lie across the long axis
 STACK = 3  # slice positions that make a stack
 
 # Lines in which long-axis planes cut a short-axis slice, in degrees from the lateral wall (0)
@@ -48,20 +48,18 @@ def views_of_planes(normals, counts):
         list of n views: `sax`, `4ch`, `2ch` or `none`.
 
     Choice: the short axis is the direction with most slice positions that is neither transverse
-    nor far from the typical long axis of the heart; failing a stack, the direction closest to the
-    typical one. Long-axis planes are told apart by the line in which they cut the short axis.
+    nor far from the typical long axis of the heart; failing a stack, the one that most other planes
+    cross at right angles. Long-axis planes are told apart by the line in which they cut it.
     """
     normals = np.asarray(normals, dtype=float)
     axis = long_axis(normals, counts)
     views = []
     for normal in normals:
-        across = abs(normal @ axis)
-        if across > PARALLEL:
+        along = abs(normal @ axis)
+        if along > PARALLEL:
             views.append("sax")
-        elif across < LONG_AXIS_MOST:
-            views.append(_long_axis_view(normal, axis))
         else:
-            views.append("none")
+            views.append(_long_axis_view(normal, axis) if along < ACROSS else "none")
     return views
 
 
@@ -69,18 +67,17 @@ def long_axis(normals, counts):
     """Unit vector from base to apex: the normal of the short axis, or the typical one."""
     normals = np.asarray(normals, dtype=float)
     towards_apex = normals * np.where(normals @ TYPICAL_LONG_AXIS < 0, -1, 1)[:, None]
-    likely = (np.abs(normals[:, 2]) < TRANSVERSE) & (
-        towards_apex @ TYPICAL_LONG_AXIS > SHORT_AXIS_MOST
-    )
+    nearness = towards_apex @ TYPICAL_LONG_AXIS
+    likely = (np.abs(normals[:, 2]) < TRANSVERSE) & (nearness > LIKELY)
     if not likely.any():
         return TYPICAL_LONG_AXIS
-    parallel = np.abs(normals @ normals.T) > PARALLEL
-    positions = np.where(likely, parallel @ np.asarray(counts), 0)
+    angles = np.abs(normals @ normals.T)
+    positions = np.where(likely, (angles > PARALLEL) @ np.asarray(counts), 0)
     if positions.max() >= STACK:
         return towards_apex[positions.argmax()]
-    nearest = np.where(likely, towards_apex @ TYPICAL_LONG_AXIS, -1)
-    close = nearest.max() > np.cos(np.radians(40))
-    return towards_apex[nearest.argmax()] if close else TYPICAL_LONG_AXIS
+    crossed = (angles < ACROSS).sum(axis=1)
+    found = np.where(likely & ((crossed > 0) | (nearness > NEAR)), crossed + nearness, -1)
+    return towards_apex[found.argmax()] if found.max() > 0 else TYPICAL_LONG_AXIS
 
 
 def _long_axis_view(normal, axis):

@@ -1,0 +1,128 @@
+"""Volumes and shapes of the simulated heart."""
+
+import numpy as np
+import pytest
+
+from cmrkit.phantom.acquisition import SITES
+from cmrkit.phantom.rendering import Subject
+from cmrkit.phantom.surfaces import (
+    LV_PROFILE,
+    LV_PROFILE_INTEGRAL,
+    SEPTAL_MEAN,
+    SEPTAL_MEAN_SQUARE,
+    bullet,
+    bullet_width,
+    capsule_distance,
+    section_radius,
+    septal_weight,
+)
+
+VOXEL_MM = 1.6
+
+
+@pytest.fixture(scope="module", params=[1, 2, 5])
+def subject(request):
+    return Subject(9, request.param, 5, SITES[0])
+
+
+@pytest.fixture(scope="module")
+def voxels(subject):
+    """Inside of every chamber in every phase on a grid that the solver does not use."""
+    heart = subject.heart
+    r = heart.radius
+    axes = [
+        np.arange(low, high, VOXEL_MM, np.float32) + np.float32(0.37)
+        for low, high in ((-2 * r, heart.length), (-1.6 * r, 3.4 * r), (-2.3 * r, 2.3 * r))
+    ]
+    points = np.stack(np.meshgrid(*axes, indexing="ij"))
+    f = heart.fields(points)
+    phases = []
+    for s in heart.shapes:
+        radial = heart.radial(f, s)
+        epi, endo = heart.epicardium(f, s, radial) < 1, heart.endocardium(f, s, radial) < 1
+        parts = {"lv": endo, "myocardium": epi & ~endo, "outside": endo & ~epi}
+        for name in ("rv", "la", "ra"):
+            level, may = getattr(heart, name)(f, s)
+            parts[name] = may & (level < getattr(s, f"{name}_level")) & ~epi
+        phases.append({name: part.sum() * VOXEL_MM**3 / 1000 for name, part in parts.items()})
+    return phases
+
+
+@pytest.mark.parametrize("chamber", ["lv", "rv", "la", "ra"])
+def test_chambers_hold_the_volume_of_each_phase(subject, voxels, chamber):
+    measured = [phase[chamber] for phase in voxels]
+    assert measured == pytest.approx(list(getattr(subject.cycle, chamber)), rel=0.03)
+
+
+def test_the_myocardium_is_incompressible(subject, voxels):
+    measured = [phase["myocardium"] for phase in voxels]
+    assert measured == pytest.approx([subject.patient.lv_wall_ml] * len(measured), rel=0.03)
+
+
+def test_the_cavity_never_leaves_its_wall(voxels):
+    assert max(phase["outside"] for phase in voxels) == 0
+
+
+def test_the_wall_thickens_in_systole(subject):
+    diastole, systole = subject.heart.shapes[0], subject.heart.shapes[2]
+    thick = [s.epi_width - s.lv_width for s in (diastole, systole)]
+    assert 1.2 < thick[1] / thick[0] < 2.2
+    assert 4 < thick[0] < 13
+
+
+def test_the_apex_stays_and_the_base_moves(subject):
+    for s in subject.heart.shapes:
+        assert s.mitral + s.epi_length == pytest.approx(subject.heart.length)
+
+
+def test_a_flat_septum_lies_nearer_to_the_axis_than_the_lateral_wall():
+    septum, lateral = (
+        section_radius(septal_weight(c), 0.2, np.float32(0), 0.0) for c in (1.0, -1.0)
+    )
+    assert septum / lateral == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("flattening", [0.0, 0.15, 0.3])
+def test_flattening_keeps_the_area_of_the_cross_section(flattening):
+    angle = np.linspace(0, 2 * np.pi, 20001)[:-1]
+    ripple = 0.02 * np.cos(2 * angle)
+    radius = section_radius(septal_weight(np.cos(angle)), flattening, ripple, 0.5 * 0.02**2)
+    assert np.mean(radius**2) == pytest.approx(1, rel=3e-3)
+
+
+def test_moments_of_the_septal_weight():
+    weight = septal_weight(np.cos(np.linspace(0, 2 * np.pi, 20001)[:-1]))
+    assert weight.mean() == pytest.approx(SEPTAL_MEAN)
+    assert np.mean(weight**2) == pytest.approx(SEPTAL_MEAN_SQUARE)
+
+
+def test_bullet_width_gives_the_volume():
+    width = bullet_width(100_000, 80)
+    # pi width**2 length integral = volume
+    assert np.pi * width**2 * 80 * LV_PROFILE_INTEGRAL == pytest.approx(100_000)
+
+
+def test_bullet_level_is_one_on_the_surface_and_nine_outside_the_ends():
+    widest = 80 * np.argmax(LV_PROFILE) / (len(LV_PROFILE) - 1)
+    level = bullet(np.array([widest, -1.0, 81.0]), np.array([25.0, 0.0, 0.0]), 80, 25)
+    assert level == pytest.approx([1, 9, 9], abs=2e-3)
+
+
+def test_capsule_distance_by_hand():
+    points = (np.array([0.0, 5.0, 13.0]), np.array([3.0, 4.0, 0.0]), np.array([4.0, 0.0, 4.0]))
+    distance = capsule_distance(points, [0, 0, 0], [10, 0, 0])
+    assert distance == pytest.approx([5, 4, 5])
+
+
+def test_the_heart_lies_inside_the_chest_and_above_the_lung_floor(subject):
+    surface = subject.pose.to_patient(subject.heart.outer_points())
+    assert subject.thorax._ring(surface[0], surface[1]).max() < 1.02
+    front = surface[1].min() - (subject.thorax.middle - subject.thorax.half[1])
+    assert 0 < front < 60
+
+
+def test_the_apex_points_to_the_left_to_the_front_and_down(subject):
+    left, posterior, superior = subject.pose.axes[:, 0]
+    assert left > 0.3
+    assert posterior < 0
+    assert superior < 0
