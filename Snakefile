@@ -63,6 +63,7 @@ rule report:
         f"{TABLES}/plausibility.csv",
         f"{TABLES}/memorisation.csv",
         f"{TABLES}/table1.csv",
+        f"{TABLES}/verdicts.txt",
         code("report.py", "provenance.py"),
     output: f"{REPORT}/index.html", f"{REPORT}/provenance.json"
     params: PARAMETERS
@@ -147,7 +148,9 @@ rule significance:
     input:
         paths.notebook("07_significance"), f"{WORK}/scores/scores.parquet",
         code("stats", "figures/significance.py"),
-    output: f"{TABLES}/table1.csv", f"{TABLES}/comparison.csv", figure("figure7_significance")
+    output:
+        f"{TABLES}/table1.csv", f"{TABLES}/comparison.csv", f"{TABLES}/verdicts.txt",
+        figure("figure7_significance"),
     log: notebook=f"{REPORT}/07_significance.ipynb"
     params: PARAMETERS["07_significance"]
     threads: workflow.cores

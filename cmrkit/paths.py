@@ -16,7 +16,7 @@ NOTEBOOKS = (
 
 
 def study_folder(study):
-    """`work/<study>`: what the notebooks hand to each other; git-ignored, may be a link to scratch."""
+    """`work/<study>`: what the notebooks hand to each other; git-ignored, may be a link."""
     return REPOSITORY / "work" / study
 
 

@@ -10,6 +10,8 @@ from nbconvert import HTMLExporter
 from cmrkit import paths
 from cmrkit.provenance import write_provenance
 
+VERDICTS = ("verdicts", "plausibility_verdict", "memorisation_verdict")  # in tables/, as text
+
 PAGE = jinja2.Template(
     """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
@@ -33,7 +35,8 @@ Diller et al., BMC Medical Imaging 2020;20:113.</p>
 a role comes from the simulated Tetralogy-of-Fallot cohort. No patient was imaged.</p>{% endif %}
 <h2>Table 1, measured beside published</h2>
 {{ table1 }}
-{% if verdicts %}<ul>{% for line in verdicts %}<li>{{ line }}</li>{% endfor %}</ul>{% endif %}
+<h2>In words</h2>
+<ul>{% for line in verdicts %}<li>{{ line | e }}</li>{% endfor %}</ul>
 {% for page in pages %}
 <h2><a href="{{ page.name }}.html">{{ page.title }}</a></h2>
 <p class="lead">{{ page.question }} <span class="small">({{ page.minutes }} min)</span></p>
@@ -74,7 +77,7 @@ def write_report(study, parameters):
     folder = paths.report_folder(study)
     record = write_provenance(study, parameters)
     pages = [_page(folder, name, record["minutes"][name]) for name in paths.NOTEBOOKS]
-    verdicts = folder / "tables" / "verdicts.txt"
+    verdicts = [(folder / "tables" / f"{name}.txt").read_text().splitlines() for name in VERDICTS]
     html = PAGE.render(
         study=study,
         simulated=parameters["01_cohort"]["source"] == "simulated",
@@ -82,7 +85,7 @@ def write_report(study, parameters):
         record=record,
         total=sum(record["minutes"].values()),
         table1=(folder / "tables" / "table1.html").read_text(),
-        verdicts=verdicts.read_text().splitlines(),
+        verdicts=sum(verdicts, []),
         tables=sorted(p.name for p in (folder / "tables").glob("[!.]*")),
     )
     temporary = folder / ".index.html"

@@ -5,6 +5,7 @@ import pytest
 from cmrkit.stats.comparison import compare
 from cmrkit.stats.signed_rank import hodges_lehmann, shift_interval, signed_rank_p
 from cmrkit.stats.simulate import example_scores
+from cmrkit.stats.verdict import conclusion
 
 
 def scores(differences, label="LV", view="sax"):
@@ -190,8 +191,11 @@ def test_undefined_pairs_are_left_out_and_counted():
     table = scores(spread(-0.006, 0.005))
     table.loc[[0, 5], "dice"] = np.nan  # one score of each arm, in two patients
     row = patient_row(compare(table))
-    assert (row["n_patients"], row["undefined"]) == (18, 2)
-    assert "2 pairs of scores were not defined in both arms" in row["sentence"]
+    assert (row["n_patients"], row["undefined"], row["undefined_one_arm"]) == (18, 2, 2)
+    assert "Left out: 2 pairs without a defined score, 2 of them in one arm only" in row["sentence"]
+    table.loc[[0, 1, 4, 5], "dice"] = np.nan  # both arms
+    row = patient_row(compare(table))
+    assert (row["n_patients"], row["undefined"], row["undefined_one_arm"]) == (18, 2, 0)
 
 
 def test_a_few_failed_frames_are_pointed_out_where_the_ranks_see_equivalence():
@@ -219,6 +223,14 @@ def test_relative_area_error_is_compared_by_its_size():
         "relative_area_error",
     )
     assert (row["verdict"], row["hl_shift"]) == ("better", pytest.approx(-0.08))
+
+
+def test_the_conclusion_counts_verdicts_and_says_whether_all_lie_within_the_margin(example):
+    text = conclusion(example, "dice")
+    assert "over 6 chambers, better in 1, worse in 3, equivalent in 1, inconclusive in 1" in text
+    assert "in 4 of 6, so not for all of them" in text
+    alike = compare(scores(spread(-0.006, 0.005)))
+    assert "Every difference is smaller than the margin of 0.01" in conclusion(alike, "dice")
 
 
 @pytest.mark.parametrize(

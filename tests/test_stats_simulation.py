@@ -118,3 +118,9 @@ def test_simulated_differences_have_the_asked_shift_spread_and_icc():
     assert draws.std() == pytest.approx(0.01, rel=0.02)
     first, second = draws[..., 0].ravel(), draws[..., 1].ravel()
     assert np.corrcoef(first, second)[0, 1] == pytest.approx(0.3, abs=0.03)
+
+
+@pytest.mark.parametrize("icc", [-0.1, 1.2, np.nan])
+def test_an_icc_that_is_no_share_is_refused(icc):
+    with pytest.raises(ValueError, match="icc: .* is outside 0 to 1"):
+        false_alarms((2,), icc=icc, studies=10)

@@ -118,7 +118,7 @@ def test_a_mask_at_the_edge_of_the_frame_has_its_border_there():
 
 def test_only_annotated_labels_are_scored():
     frames = _frames(3, labels_present=[1, 3])
-    frames.at[1, "labels_present"] = np.array([1], np.uint8)
+    frames["labels_present"] = [[1, 3], np.array([1], np.uint8), [1, 3]]
     masks = np.zeros((3, 16, 16), np.uint8)
     scores = score_frames(masks, masks, frames, [1, 3])
     assert list(zip(scores["frame_id"], scores["label"], strict=True)) == [

@@ -87,7 +87,7 @@ def test_the_best_weights_on_validation_patients_are_kept():
         ({"labels": (1, 9)}, "labels"),
         ({"data": _discs(2, side=24)}, "must divide by 16"),
         ({"data": (np.zeros((0, 32, 32), np.uint8),) * 2 + ([],)}, "give n > 0 pairs"),
-        ({"data": (np.zeros((2, 32, 32)),) + _discs(2)[1:]}, "images: float64"),
+        ({"data": (np.zeros((2, 32, 32)), *_discs(2)[1:])}, "images: float64"),
     ],
 )
 def test_input_that_cannot_train_is_refused(changes, message):

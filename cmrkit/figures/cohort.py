@@ -1,8 +1,8 @@
 """Figure 1: the cohort, its frames through the cardiac cycle, and who is in which role.
 
-Every function takes the rows of a frame table (`cohort.frames.PATIENT_SCHEMA`), numbered from 0, and
-the pixels in the same order, whatever their source. Simulated patients are called simulated in every
-title.
+Every function takes the rows of a frame table (`cohort.frames.PATIENT_SCHEMA`), numbered from 0,
+and the pixels in the same order, whatever their source. Simulated patients are called simulated in
+every title.
 """
 
 import matplotlib.pyplot as plt
@@ -107,7 +107,7 @@ def description_figure(frames, masks):
         masks: [n, R, R] uint8, its label maps.
 
     Returns:
-        matplotlib Figure. Where no source states a pixel size the areas are left out, and it says so.
+        matplotlib Figure. Where no source states a pixel size, it says so in place of areas.
     """
     _check(frames, masks, masks)
     areas = label_areas(masks, frames).merge(frames[["frame_id", "role", "source"]], on="frame_id")
@@ -121,8 +121,10 @@ def description_figure(frames, masks):
         _draw_patients(left, frames, roles)
         _draw_frames(right, frames, roles, views)
         wide = [1 + areas.loc[areas["view"] == view, "label"].nunique() for view in views]
-        for axis, view in zip(bottom.subplots(1, len(views), width_ratios=wide, squeeze=False)[0], views, strict=True):
-            _draw_areas(axis, areas[areas["view"] == view], roles, view)
+        axes = bottom.subplots(1, len(views), width_ratios=wide, squeeze=False)[0]
+        for axis, view in zip(axes, views, strict=True):
+            stated = frames.loc[frames["view"] == view, "spacing_row_mm"].notna().any()
+            _draw_areas(axis, areas[areas["view"] == view], roles, view, stated)
         handles = [plt.Rectangle((0, 0), 1, 1, color=ROLE_COLOURS[role]) for role in roles]
         names = [ROLE_NAMES[role] for role in roles]
         bottom.legend(handles, names, loc="outside lower center", ncols=len(roles))
@@ -259,10 +261,11 @@ def _name_roles(axis, roles):
     axis.set_xticks(range(len(roles)), [ROLE_NAMES[role] for role in roles])
 
 
-def _draw_areas(axis, areas, roles, view):
+def _draw_areas(axis, areas, roles, view, spacing_stated):
     axis.set_title(f"Chamber areas, {VIEW_NAMES[view]}")
     if areas.empty:
-        axis.text(0.5, 0.5, "no area:\npixel size not stated", ha="center", transform=axis.transAxes)
+        reason = "no chamber annotated" if spacing_stated else "pixel size not stated"
+        axis.text(0.5, 0.5, f"no area:\n{reason}", ha="center", transform=axis.transAxes)
         axis.set(xticks=[], yticks=[])
         return
     order = [name for name in LABELS.values() if name in set(areas["label"])]

@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import seaborn as sns
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
@@ -24,6 +25,12 @@ QUANTITY_NAMES = {  # name, unit, and what the table's values are multiplied by
     "ejection_fraction": ("ejection fraction", "%", 100),
 }
 CASES = ("worst", "median", "best")
+_PALETTE = sns.color_palette("colorblind")
+_COLOURS = ARM_COLOURS | {  # arms beyond the published two appear in this figure alone
+    "patient+synthetic": _PALETTE[2],
+    "synthetic-teacher": _PALETTE[4],
+    "synthetic-manual": _PALETTE[5],
+}
 _GROUP_WIDTH = 0.7  # of the space between two chambers, shared by the arms
 
 
@@ -41,27 +48,24 @@ def score_distributions(scores, metric="dice"):
         matplotlib Figure.
 
     Raises:
-        ValueError: unknown metric.
+        ValueError: unknown metric or arm.
     """
     if metric not in AXIS_NAMES:
         raise ValueError(f"metric: {metric!r}; choose one of {', '.join(AXIS_NAMES)}")
-    groups = ["view", "label", "patient_id", "arm"]
-    points = scores.groupby(groups, sort=False)[metric].median().unstack("arm")
-    points = points[_in_order(ARM_COLOURS, points.columns)]
+    points = scores.pivot_table(
+        metric, ["view", "label", "patient_id"], "arm", aggfunc="median", dropna=False
+    )[_known_arms(scores)]
     views = list(dict.fromkeys(scores["view"]))
-    chambers = {v: _in_order(LABEL_COLOURS, points.loc[v].index.unique("label")) for v in views}
+    present = {view: set(scores.loc[scores["view"] == view, "label"]) for view in views}
+    chambers = {view: [name for name in LABEL_COLOURS if name in present[view]] for view in views}
     with style():
         figure, axes = plt.subplots(
-            1,
-            len(views),
-            sharey=True,
-            squeeze=False,
-            figsize=size(DOUBLE_COLUMN_MM, 65),
+            1, len(views), sharey=True, squeeze=False, figsize=size(DOUBLE_COLUMN_MM, 65),
             width_ratios=[len(chambers[view]) for view in views],
-        )
+        )  # fmt: skip
         for axis, view in zip(axes[0], views, strict=True):
             for place, chamber in enumerate(chambers[view]):
-                _paired_points(axis, place, points.loc[view, chamber])
+                _paired_points(axis, place, points.loc[view, chamber].dropna(how="all"))
             axis.set_xticks(range(len(chambers[view])), chambers[view])
             axis.set(title=view, xlim=(-0.6, len(chambers[view]) - 0.4))
             axis.tick_params(axis="x", length=0)
@@ -70,52 +74,42 @@ def score_distributions(scores, metric="dice"):
     return figure
 
 
-def _in_order(known, present):
-    """Members of `present`, in the kit's order."""
-    return [name for name in known if name in set(present)]
+def _known_arms(table):
+    """Arms of a table in the kit's order."""
+    unknown = sorted(set(table["arm"]) - set(_COLOURS))
+    if unknown:
+        raise ValueError(f"arm: {unknown[0]!r}; known are {', '.join(_COLOURS)}")
+    return [arm for arm in _COLOURS if arm in set(table["arm"])]
 
 
 def _paired_points(axis, place, table):
     """One chamber: table [patients x arms] as points, joined by patient, under box and median."""
-    arms = list(table.columns)
-    step = _GROUP_WIDTH / len(arms)
-    places = place + (np.arange(len(arms)) - (len(arms) - 1) / 2) * step
-    jitter = np.linspace(-0.12, 0.12, len(table))[np.arange(len(table)) * 7 % max(len(table), 1)]
-    across = places + jitter[:, None] * step
+    step = _GROUP_WIDTH / table.shape[1]
+    places = place + (np.arange(table.shape[1]) - (table.shape[1] - 1) / 2) * step
+    spread = np.arange(len(table)) * 0.618 % 1 - 0.5  # golden ratio: even, and the same every time
+    across = places + 0.25 * step * spread[:, None]
     axis.plot(across.T, table.to_numpy().T, color="0.8", linewidth=0.4, zorder=1)
-    for i, arm in enumerate(arms):
-        values = table[arm].dropna()
+    for i, arm in enumerate(table.columns):
+        defined = table[arm].notna()
         axis.scatter(
-            across[table[arm].notna(), i],
-            values,
-            s=5,
-            color=ARM_COLOURS[arm],
-            alpha=0.6,
-            linewidth=0,
-            zorder=2,
-        )
+            across[defined, i], table.loc[defined, arm], s=5, color=_COLOURS[arm], alpha=0.6,
+            linewidth=0, zorder=2,
+        )  # fmt: skip
         axis.boxplot(
-            values,
-            positions=[places[i]],
-            widths=0.55 * step,
-            showfliers=False,
-            showcaps=False,
-            whis=0,
-            manage_ticks=False,
+            table.loc[defined, arm], positions=[places[i]], widths=0.55 * step, whis=0,
+            showfliers=False, showcaps=False, manage_ticks=False, zorder=3,
             boxprops={"color": "0.2", "linewidth": 0.6},
             medianprops={"color": "0.1", "linewidth": 1.4},
-            zorder=3,
-        )
+        )  # fmt: skip
 
 
 def _arm_legend(figure, arms):
     handles = [
-        Line2D([], [], marker="o", markersize=4, linestyle="", color=ARM_COLOURS[arm], label=arm)
+        Line2D([], [], marker="o", markersize=4, linestyle="", color=_COLOURS[arm], label=arm)
         for arm in arms
     ]
-    figure.legend(
-        handles=handles, loc="outside lower center", ncols=len(handles), title="trained on"
-    )
+    place = "outside lower center"
+    figure.legend(handles=handles, loc=place, ncols=len(handles), title="trained on frames of")
 
 
 def pick_cases(scores, view):
@@ -129,7 +123,7 @@ def pick_cases(scores, view):
         dict from `CASES` to frame_id.
 
     Raises:
-        ValueError: the table has no frame of the view.
+        ValueError: the table has no score of the view.
     """
     frames = scores[scores["view"] == view].groupby("frame_id", sort=True)["dice"].mean().dropna()
     if frames.empty:
@@ -142,7 +136,7 @@ def case_contours(cases, images, truth, predicted, dice):
     """Worst, median and best frame of a view, a row each: reference, then each arm.
 
     Args:
-        cases: names of the rows, e.g. `CASES`, with the patient where wanted.
+        cases: n names of the rows, e.g. `CASES`.
         images: [n, R, R] uint8, one a row.
         truth: [n, R, R] uint8, annotated masks.
         predicted: dict from arm to [n, R, R] uint8.
@@ -152,14 +146,12 @@ def case_contours(cases, images, truth, predicted, dice):
         matplotlib Figure; coloured contours, with the reference dashed in white under each arm's.
     """
     columns = {"reference": truth} | predicted
-    numbers = [n for n in LABELS if n and np.isin(n, [truth, *predicted.values()])]
+    numbers = [n for n in LABELS if n and any((masks == n).any() for masks in columns.values())]
     width = min(DOUBLE_COLUMN_MM, 42 * len(columns))
+    height = width / len(columns) * len(images) + 10
     with style():
         figure, axes = plt.subplots(
-            len(images),
-            len(columns),
-            squeeze=False,
-            figsize=size(width, width / len(columns) * len(images) + 10),
+            len(images), len(columns), squeeze=False, figsize=size(width, height)
         )
         for (row, column), axis in np.ndenumerate(axes):
             arm = list(columns)[column]
@@ -171,7 +163,7 @@ def case_contours(cases, images, truth, predicted, dice):
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
             if row == 0:
-                axis.set_title(arm if not column else f"trained on {arm} frames")
+                axis.set_title(f"trained on {arm} frames" if column else arm)
         for axis, case in zip(axes[:, 0], cases, strict=True):
             axis.set_ylabel(case)
         _label_legend(figure, numbers)
@@ -182,21 +174,17 @@ def _contours(axis, mask, numbers, dashed=False):
     # myocardium first: the cavity's border, which it shares, stays visible
     for number in sorted(numbers, key=lambda number: LABELS[number] != "LV myocardium"):
         if (mask == number).any():
-            colour = "white" if dashed else LABEL_COLOURS[LABELS[number]]
             axis.contour(
-                mask == number,
-                levels=[0.5],
-                colors=[colour],
-                linewidths=0.6 if dashed else 1.0,
-                linestyles="dashed" if dashed else "solid",
-            )
+                mask == number, levels=[0.5],
+                colors=["white" if dashed else LABEL_COLOURS[LABELS[number]]],
+                linewidths=0.6 if dashed else 1.0, linestyles="dashed" if dashed else "solid",
+            )  # fmt: skip
 
 
 def _label_legend(figure, numbers):
     handles = [Line2D([], [], color=LABEL_COLOURS[LABELS[n]], label=LABELS[n]) for n in numbers]
-    handles.append(
-        Line2D([], [], color="0.6", linestyle="dashed", linewidth=0.6, label="reference (white)")
-    )
+    look = {"color": "0.6", "linestyle": "dashed", "linewidth": 0.6}
+    handles.append(Line2D([], [], label="reference (white)", **look))
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6))
 
 
@@ -212,28 +200,17 @@ def dose_curve(summary, metric="dice"):
         logarithmic axis.
     """
     views, units = list(dict.fromkeys(summary["view"])), sorted(set(summary["unit"]))
-    arms = _in_order(ARM_COLOURS, summary["arm"])
+    arms = _known_arms(summary)
     with style():
         figure, axes = plt.subplots(
-            len(views),
-            len(units),
-            squeeze=False,
-            sharey="row",
+            len(views), len(units), squeeze=False, sharey="row",
             figsize=size(DOUBLE_COLUMN_MM, 58 * len(views) + 8),
-        )
+        )  # fmt: skip
         for (row, column), axis in np.ndenumerate(axes):
             panel = summary[(summary["view"] == views[row]) & (summary["unit"] == units[column])]
             for arm in arms:
                 line = panel[panel["arm"] == arm].sort_values("dose")
-                axis.plot(line["dose"], line["score"], marker="o", ms=3, color=ARM_COLOURS[arm])
-                axis.fill_between(
-                    line["dose"],
-                    line["low"],
-                    line["high"],
-                    color=ARM_COLOURS[arm],
-                    alpha=0.15,
-                    linewidth=0,
-                )
+                _line_with_band(axis, line, _COLOURS[arm])
             axis.set(xscale="log", title=views[row], xlabel=f"training {units[column]}")
             doses = sorted(set(panel["dose"]))
             axis.set_xticks(doses, [f"{dose:,}" for dose in doses])
@@ -242,6 +219,13 @@ def dose_curve(summary, metric="dice"):
                 axis.set_ylabel(f"{AXIS_NAMES[metric]}, mean of chambers")
         _arm_legend(figure, arms)
     return figure
+
+
+def _line_with_band(axis, line, colour):
+    if len(line):
+        axis.plot(line["dose"], line["score"], marker="o", markersize=3, color=colour)
+        band = {"color": colour, "alpha": 0.15, "linewidth": 0}
+        axis.fill_between(line["dose"], line["low"], line["high"], **band)
 
 
 def bland_altman_plot(pairs, limits, quantity):
@@ -257,37 +241,27 @@ def bland_altman_plot(pairs, limits, quantity):
         limits of agreement.
 
     Raises:
-        ValueError: unknown quantity, or the tables do not hold it.
+        ValueError: the tables do not hold the quantity.
     """
-    if quantity not in QUANTITY_NAMES or quantity not in set(limits["quantity"]):
+    if quantity not in set(limits["quantity"]):
         raise ValueError(f"quantity: {quantity!r}; the tables hold {set(limits['quantity'])}")
     pairs, limits = (table[table["quantity"] == quantity] for table in (pairs, limits))
     chambers = list(dict.fromkeys(zip(limits["view"], limits["label"], strict=True)))
-    arms = _in_order(ARM_COLOURS, limits["arm"])
+    arms = _known_arms(limits)
     name, unit, scale = QUANTITY_NAMES[quantity]
     with style():
         figure, axes = plt.subplots(
-            len(arms),
-            len(chambers),
-            squeeze=False,
-            sharex="col",
-            sharey=True,
+            len(arms), len(chambers), squeeze=False, sharex="col", sharey=True,
             figsize=size(DOUBLE_COLUMN_MM, 42 * len(arms) + 8),
-        )
+        )  # fmt: skip
         for (row, column), axis in np.ndenumerate(axes):
             (view, label), arm = chambers[column], arms[row]
             points, lines = (
                 table[(table["view"] == view) & (table["label"] == label) & (table["arm"] == arm)]
                 for table in (pairs, limits)
             )
-            axis.scatter(
-                points["mean"] * scale,
-                points["difference"] * scale,
-                s=8,
-                color=ARM_COLOURS[arm],
-                alpha=0.7,
-                linewidth=0,
-            )
+            x, y = points["mean"] * scale, points["difference"] * scale
+            axis.scatter(x, y, s=8, color=_COLOURS[arm], alpha=0.7, linewidth=0)
             _agreement_lines(axis, lines.iloc[0], scale)
             if row == 0:
                 axis.set_title(f"{view} {label}")
@@ -302,11 +276,6 @@ def _agreement_lines(axis, row, scale):
     for value, look in ((row["bias"], "-"), (row["loa_low"], "--"), (row["loa_high"], "--")):
         axis.axhline(value * scale, color="0.2", linestyle=look, linewidth=0.7, zorder=0)
         axis.annotate(
-            f"{value * scale:.1f}",
-            (1, value * scale),
-            xycoords=("axes fraction", "data"),
-            xytext=(2, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=6,
-        )
+            f"{value * scale:.1f}", (1, value * scale), xycoords=("axes fraction", "data"),
+            xytext=(2, 0), textcoords="offset points", va="center", fontsize=6,
+        )  # fmt: skip

@@ -1,88 +1,29 @@
-"""Generator and discriminator; to be read beside Karras et al. 2018, section 4 and table 2.
+"""Generator and discriminator; to be read beside Karras et al. 2018, section 2 and table 2.
 
 Shapes: N frames, C channels (the image, then one a label), W feature maps, R pixels a side.
 """
 
-import math
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.autograd.function import once_differentiable
 
-from cmrkit.pggan.recipe import GROUP
-
-LEAK = 0.2
-GAIN = math.sqrt(2)  # He et al. 2015, for layers followed by a leaky ReLU
-
-
-def full(x):
-    """At least float32: for what bfloat16 would spoil (norms, deviations, scores)."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
-def pixel_norm(x, eps=1e-8):
-    """Normalise the feature vector of each pixel to unit mean square.
-
-    Args:
-        x: [N, W] or [N, W, R, R]; the mean square is taken in float32 whatever the type.
-
-    Source: Karras et al. 2018, section 4.2.
-    """
-    mean_square = full(x).square().mean(dim=1, keepdim=True)  # [N, 1, R, R]
-    return x * torch.rsqrt(mean_square + eps).to(x.dtype)
-
-
-def minibatch_stddev(x, group=GROUP):
-    """Append one map that tells how much the samples of a group differ.
-
-    Groups are neighbours in the batch: samples 0 to 3, 4 to 7, ... so that real and generated
-    frames can share one batch without sharing a group.
-
-    Args:
-        x: [N, W, R, R]; N a multiple of `group`, or smaller than it.
-
-    Returns:
-        [N, W + 1, R, R]: the standard deviation over the group, averaged over features and pixels.
-
-    Raises:
-        ValueError: N is not a multiple of the group.
-
-    Source: Karras et al. 2018, section 3; group of 4 and epsilon as in the published code.
-    """
-    n, w, r, _ = x.shape
-    group = min(group, n)
-    if n % group:
-        raise ValueError(f"batch: {n} is not a multiple of the group of {group}")
-    y = full(x).reshape(n // group, group, w, r, r)  # [M, G, W, R, R]
-    y = y - y.mean(dim=1, keepdim=True)
-    y = (y.square().mean(dim=1) + 1e-8).sqrt()  # [M, W, R, R]
-    y = y.mean(dim=(1, 2, 3))  # [M]
-    y = y.repeat_interleave(group).to(x.dtype)  # [N]
-    return torch.cat([x, y[:, None, None, None].expand(n, 1, r, r)], dim=1)
-
-
-def upsample(x):
-    """Repeat each pixel twice in both directions: [N, C, R, R] to [N, C, 2R, 2R]."""
-    return F.interpolate(x, scale_factor=2, mode="nearest")
-
-
-def downsample(x):
-    """Average 2 x 2 pixels: [N, C, R, R] to [N, C, R/2, R/2]."""
-    return F.avg_pool2d(x, 2)
-
-
-def fade_in(old, new, alpha):
-    """Blend the previous level, already brought to this level's shape, with the newest one.
-
-    Args:
-        old, new: of the same shape.
-        alpha: weight of `new`, 0 to 1; a number or a tensor of one.
-
-    Source: Karras et al. 2018, section 2, figure 2.
-    """
-    return torch.lerp(old, new, torch.as_tensor(alpha).to(old))
+from cmrkit.pggan.layers import (
+    GAIN,
+    Conv,
+    Dense,
+    DownConv,
+    UpConv,
+    downsample,
+    fade_in,
+    full,
+    leaky,
+    minibatch_stddev,
+    pixel_norm,
+    rising,
+    upsample,
+)
 
 
 def compute_dtype(precision):
@@ -96,139 +37,6 @@ def compute_dtype(precision):
         fast = torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported()
         precision = "bf16" if fast else "fp32"
     return {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
-
-
-class EqualizedLayer(nn.Module):
-    """Weights drawn from N(0, 1) and scaled at run time by gain / sqrt(fan in); bias from 0.
-
-    So every weight moves by the same relative amount under Adam, however wide its layer.
-
-    Source: Karras et al. 2018, section 4.1.
-    """
-
-    def __init__(self, shape, fan_in, n_out, gain, rng):
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(shape, generator=rng))
-        self.bias = nn.Parameter(torch.zeros(n_out))
-        self.scale = gain / math.sqrt(fan_in)
-
-    def scaled(self, dtype):
-        """Weight and bias at work, in the type of the input."""
-        return (self.weight * self.scale).to(dtype), self.bias.to(dtype)
-
-
-class Dense(EqualizedLayer):
-    """[N, n_in] to [N, n_out]."""
-
-    def __init__(self, n_in, n_out, rng, gain=GAIN):
-        super().__init__((n_out, n_in), n_in, n_out, gain, rng)
-
-    def forward(self, x):
-        return F.linear(x, *self.scaled(x.dtype))
-
-
-class Conv(EqualizedLayer):
-    """Convolution that keeps the size: [N, n_in, R, R] to [N, n_out, R, R]."""
-
-    def __init__(self, n_in, n_out, rng, kernel=3, gain=GAIN):
-        super().__init__((n_out, n_in, kernel, kernel), n_in * kernel**2, n_out, gain, rng)
-        self.padding = kernel // 2
-
-    def forward(self, x):
-        return F.conv2d(x, *self.scaled(x.dtype), padding=self.padding)
-
-
-class BoxedConv(EqualizedLayer):
-    """Base of the layers that change the size: 3 x 3 kernel and 2 x 2 box as one 4 x 4 kernel."""
-
-    def __init__(self, shape, fan_in, n_out, gain, rng):
-        super().__init__(shape, fan_in, n_out, gain, rng)
-        shifts = torch.tensor([[1.0, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]])  # [3, 4]
-        self.register_buffer("box", self.scale * torch.kron(shifts, shifts), persistent=False)
-
-    def scaled(self, dtype):
-        """Kernel [A, B, 4, 4] and bias at work: the scaled 3 x 3 kernel summed over four shifts."""
-        a, b = self.weight.shape[:2]
-        kernel = self.weight.reshape(a * b, 9) @ self.box  # [A B, 16]
-        return kernel.reshape(a, b, 4, 4).to(dtype), self.bias.to(dtype)
-
-
-class UpConv(BoxedConv):
-    """`upsample`, then a 3 x 3 convolution, as one: [N, n_in, R, R] to [N, n_out, 2R, 2R].
-
-    Source: `upscale2d_conv2d` of the published code. The weight is [n_in, n_out, 3, 3] and, as for
-    every transposed convolution, acts mirrored.
-    """
-
-    def __init__(self, n_in, n_out, rng, gain=GAIN):
-        super().__init__((n_in, n_out, 3, 3), n_in * 9, n_out, gain, rng)
-
-    def forward(self, x):
-        return F.conv_transpose2d(x, *self.scaled(x.dtype), stride=2, padding=1)
-
-
-class DownConv(BoxedConv):
-    """A 3 x 3 convolution, then `downsample`, as one: [N, n_in, R, R] to [N, n_out, R/2, R/2].
-
-    Source: `conv2d_downscale2d` of the published code.
-    """
-
-    def __init__(self, n_in, n_out, rng, gain=GAIN):
-        super().__init__((n_out, n_in, 3, 3), n_in * 9, n_out, gain, rng)
-        self.box /= 4  # the mean of four, not the sum
-
-    def forward(self, x):
-        return F.conv2d(x, *self.scaled(x.dtype), stride=2, padding=1)
-
-
-class _Leaky(torch.autograd.Function):
-    """Leaky ReLU in place, whose derivative is recorded as a constant of its output.
-
-    It bends nowhere but at 0, so its second derivative is 0; recording it would send tensors of
-    zeros through every layer when the gradient penalty is differentiated.
-    """
-
-    @staticmethod
-    def forward(ctx, x):
-        ctx.mark_dirty(x)
-        F.leaky_relu_(x, LEAK)
-        ctx.save_for_backward(x)
-        return x
-
-    @staticmethod
-    def backward(ctx, grad):
-        (y,) = ctx.saved_tensors
-        return torch.ops.aten.leaky_relu_backward(grad, y.detach(), LEAK, True)
-
-
-leaky = _Leaky.apply  # the discriminator's activation; overwrites its input
-
-
-class _LeakyPixelNorm(torch.autograd.Function):
-    """Leaky ReLU and pixel norm with their derivative written out.
-
-    The output keeps the sign of the input, so it is all that the derivative needs: a third of the
-    memory traffic of the two recorded one by one. The generator is never differentiated twice.
-    """
-
-    @staticmethod
-    def forward(ctx, x):
-        y = F.leaky_relu(x, LEAK)
-        inverse = torch.rsqrt(full(y).square().mean(dim=1, keepdim=True) + 1e-8).to(x.dtype)
-        y.mul_(inverse)
-        ctx.save_for_backward(y, inverse)
-        return y
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad):
-        y, inverse = ctx.saved_tensors
-        along = full(grad * y).mean(dim=1, keepdim=True).to(y.dtype)  # [N, 1, R, R]
-        grad = torch.addcmul(grad, y, along, value=-1).mul_(inverse)
-        return torch.ops.aten.leaky_relu_backward(grad, y, LEAK, True)
-
-
-rising = _LeakyPixelNorm.apply  # the generator's activation: [N, W, R, R] to the same
 
 
 class Generator(nn.Module):

@@ -47,8 +47,8 @@ def _site(letter, vendor, *protocol):
     return Scanner(f"simulated site {letter}", f"simulated vendor {vendor}", *protocol)
 
 
-# Choice: within the protocols of SCMR (Kramer et al. 2020, J Cardiovasc Magn Reson 22:17): flip angle
-# 50 to 70 degrees, TR about 3 ms, 6 to 8 mm slices, pixels of 1.5 to 2 mm.
+# Choice: within the protocols of SCMR (Kramer et al. 2020, J Cardiovasc Magn Reson 22:17): flip
+# angle 50 to 70 degrees, TR about 3 ms, 6 to 8 mm slices, pixels of 1.5 to 2 mm.
 #           field flip TR  pixel slice noise  norm shim inflow window ghost turn
 SITES = (
     _site("A", "A", 1.5, 60, 3.0, 1.9, 7, 0.0024, 0.70, 28, 1.25, 0.35, 0.010, 0),
@@ -128,7 +128,7 @@ def encode(signal, fov_mm, matrix, scanner, rng):
         [P, matrix, matrix] float32, in units of the signal.
     """
     side = signal.shape[-1]
-    acquired = min(2 * int(round(fov_mm / scanner.acquired_mm / 2)), matrix, side)
+    acquired = min(2 * round(fov_mm / scanner.acquired_mm / 2), matrix, side)
     k = scipy.fft.fftshift(scipy.fft.fft2(signal, axes=(-2, -1)), axes=(-2, -1))
     low = (side - acquired) // 2
     k = k[:, low : low + acquired, low : low + acquired] * np.float32((matrix / side) ** 2)

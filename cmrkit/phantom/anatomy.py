@@ -74,7 +74,7 @@ class Heart:
         self.rv_reach = rng.uniform(0.95, 1.20)
         self.rv_aspect = rng.uniform(0.88, 1.12)
         self.rv_tilt = rng.normal(-0.10, 0.10)
-        self.outlet_radius = self.radius * rng.uniform(0.38, 0.50)  # patched outflow tracts are wide
+        self.outlet_radius = self.radius * rng.uniform(0.38, 0.50)  # patched tracts are wide
         self.papillary_angle = np.array([2.15, -2.0]) + rng.normal(0, 0.15, 2)
         self.papillary_mm = np.clip(rng.normal(4.4, 0.7, 2), 2.8, 6) * self.scale
         self.fat_mm = float(np.clip(rng.gamma(4, 0.8), 1, 8)) * self.scale

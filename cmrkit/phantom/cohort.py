@@ -1,4 +1,4 @@
-"""The simulated cohort as a data source: patients drawn by seed, their slices rendered on demand."""
+"""The simulated cohort as a data source: patients drawn by seed, slices rendered on demand."""
 
 import numpy as np
 import pandas as pd

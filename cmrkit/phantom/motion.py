@@ -77,7 +77,7 @@ def cardiac_cycle(patient, phases, excursion_mm):
         is the patient's end-systolic volume whatever the number of phases.
     """
     fraction = np.arange(phases) / phases
-    es_phase = max(1, int(round(END_SYSTOLE * phases)))
+    es_phase = max(1, round(END_SYSTOLE * phases))
     es = es_phase / phases
     left = emptying(_stretch(fraction, es))
     right = emptying(_stretch(fraction, es), END_SYSTOLE + RV_DELAY)

@@ -1,8 +1,16 @@
-"""Imaging planes: `4ch`, `2ch` and the `sax` stack through one heart, as a technologist plans them."""
+"""Imaging planes: `4ch`, `2ch` and the `sax` stack through one heart, as a technologist plans."""
 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.transform import Rotation
+
+TILT_DEG, AIM_MM, BREATH_MM = 2.5, 6.0, 2.0
+"""SDs of what a technologist gets wrong.
+
+Choice: tilt about each axis, centring of the field of view on the heart, and how far breath-holds
+differ from slice to slice.
+"""
 
 
 @dataclass(frozen=True)
@@ -87,14 +95,11 @@ def view_planes(view, pose, heart, slices, turn_deg, rng):
 
     Raises:
         ValueError: unknown view.
-
-    Choice: a tilt with an SD of 2.5 degrees about each axis, a field of view centred on the heart
-    with an SD of 6 mm, and breath-holds that differ by 2 mm (SD) from slice to slice.
     """
     a, u, v = pose.axes.T
-    tilt = _rotation(rng.normal(0, np.deg2rad(2.5), 3))
+    tilt = Rotation.from_rotvec(rng.normal(0, TILT_DEG, 3), degrees=True).as_matrix()
     length, outer = heart.length, heart.radius
-    aim = rng.normal(0, 6, 2)
+    aim = rng.normal(0, AIM_MM, 2)
 
     def plane(index, middle, normal, down, turn=0.0):
         normal = tilt @ normal
@@ -106,7 +111,7 @@ def view_planes(view, pose, heart, slices, turn_deg, rng):
             np.cos(turn) * column + np.sin(turn) * row,
         )
         centre = pose.to_patient(np.array(middle, np.float32)).astype(float)
-        breath = rng.normal(0, 2) * np.array([0, -0.3, 1.0])
+        breath = rng.normal(0, BREATH_MM) * np.array([0, -0.3, 1.0])
         return Plane(view, index, centre + aim[0] * row + aim[1] * column + breath, column, row)
 
     superior, posterior = np.array([0, 0, 1.0]), np.array([0, 1.0, 0])
@@ -124,7 +129,7 @@ def view_planes(view, pose, heart, slices, turn_deg, rng):
 
 
 def sax_levels(slices):
-    """Heights of the short-axis slices relative to the end-diastolic length of the LV, base to apex.
+    """Heights of the short-axis slices over the end-diastolic length of the LV, base to apex.
 
     Choice: the most apical slice lies a little nearer to the base than an even division would put
     it, so that three slices give a basal, a mid and an apical ring as in the 16-segment model.
@@ -135,17 +140,3 @@ def sax_levels(slices):
 
 def _unit(vector):
     return vector / np.linalg.norm(vector)
-
-
-def _rotation(angles):
-    """Rotation matrix from a small rotation vector in radians."""
-    x, y, z = angles
-    skew = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    angle = np.linalg.norm(angles)
-    if angle == 0:
-        return np.eye(3)
-    return (
-        np.eye(3)
-        + np.sin(angle) / angle * skew
-        + (1 - np.cos(angle)) / angle**2 * skew @ skew
-    )

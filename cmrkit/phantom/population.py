@@ -21,8 +21,8 @@ PUBLISHED = {
 }
 """Median and quartiles by sex: RV end-diastolic volume, mL/m2, and RV ejection fraction, %.
 
-Source: Hagdorn et al. 2020, Int J Cardiovasc Imaging, 320 patients after repair, abstract. Their sex
-differences agree with Sarikouch et al. 2011: volumes larger in men, ejection fractions in women.
+Source: Hagdorn et al. 2020, Int J Cardiovasc Imaging, 320 patients after repair, abstract. Their
+sex differences agree with Sarikouch et al. 2011: volumes larger in men, ejection fractions in women.
 """
 
 CHOSEN = {
@@ -37,12 +37,14 @@ CHOSEN = {
 volume (g/mL), RV wall (mm), largest volumes of the atria (mL/m2).
 
 Choice: LV volumes near those of healthy people of that age (Sarikouch et al. 2013, Circ Cardiovasc
-Imaging 6:924: LV parameters differ little after repair), the ejection fraction a little reduced (54 +- 8 %
-in 47 patients, J Cardiovasc Magn Reson 2010 12 Suppl 1 P11); the RV wall thicker than the normal
-3 mm; the right atrium larger than the left.
+Imaging 6:924: LV parameters differ little after repair), the ejection fraction a little reduced
+(54 +- 8 % in 47 patients, J Cardiovasc Magn Reson 2010 12 Suppl 1 P11); the RV wall thicker than
+the normal 3 mm; the right atrium larger than the left.
 """
 
-_VARIABLES = ("age", "rvedvi", "rvef", "lvedvi", "lvef", "lv_mass_to_volume", "rv_wall_mm", "ravi_max")
+_VARIABLES = (
+    "age", "rvedvi", "rvef", "lvedvi", "lvef", "lv_mass_to_volume", "rv_wall_mm", "ravi_max"
+)  # fmt: skip
 _PAIRS = {
     ("rvef", "lvef"): 0.39,  # Spiewak et al. 2013, Pol Arch Med Wewn: r = 0.39 in 122 patients
     # Choice: signs as published, sizes moderate. Sarikouch et al. 2011: LV volumes grow and both
@@ -168,7 +170,7 @@ _CHOLESKY = np.linalg.cholesky(_correlation())
 
 
 def _age(score):
-    """Age at a standard normal score: a gamma distribution above the youngest age, cut at the oldest."""
+    """Age at a standard normal score: a gamma distribution from the youngest age to the oldest."""
     mean, sd = AGE_YEARS[0] - AGE_RANGE_YEARS[0], AGE_YEARS[1]
     shape, scale = (mean / sd) ** 2, sd**2 / mean
     oldest = special.gammainc(shape, (AGE_RANGE_YEARS[1] - AGE_RANGE_YEARS[0]) / scale)

@@ -29,8 +29,8 @@ RELAXATION_MS = {
 
 Source: Stanisz et al. 2005, Magn Reson Med 54:507 (blood, liver, skeletal muscle); de Bazelaire et
 al. 2004, Radiology 230:652 (fat, marrow, spleen); von Knobelsdorff-Brenkenhoff et al. 2013, J
-Cardiovasc Magn Reson 15:53 (myocardium at 3 T). Choice: venous blood has a shorter T2 than arterial;
-the rest is taken between its neighbours.
+Cardiovasc Magn Reson 15:53 (myocardium at 3 T). Choice: venous blood has a shorter T2 than
+arterial; the rest is taken between its neighbours.
 """
 
 PROTON_DENSITY = {

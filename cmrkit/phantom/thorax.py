@@ -1,7 +1,7 @@
 """Everything around the heart: chest wall, lungs, spine, great vessels, organs under the diaphragm.
 
-Patient coordinates (x, y, z) in mm: to the patient's left, posterior and superior (DICOM LPS), with the
-origin in the middle of the chest at the height of the end-diastolic mitral plane.
+Patient coordinates (x, y, z) in mm: to the patient's left, posterior and superior (DICOM LPS), with
+the origin in the middle of the chest at the height of the end-diastolic mitral plane.
 """
 
 import numpy as np
@@ -113,11 +113,12 @@ class Thorax:
         slope = z - 0.35 * (y - self.middle) + 0.1 * np.abs(x)
         ribs = np.sin(2 * np.pi * slope / (26 * self.build)) > 0.35
         tissue[wall & ribs & (depth > 1.5) & (depth < self.muscle_mm - 2)] = Tissue.BONE
-        plate = (np.abs(x) < 17 * self.build) & (y < self.middle) & (depth > 1) & (depth < 11 * self.build)
+        front = (np.abs(x) < 17 * self.build) & (y < self.middle)
+        plate = front & (depth > 1) & (depth < 11 * self.build)
         tissue[plate] = Tissue.BONE
 
     def _paint_mediastinum(self, tissue, points, inside):
-        x, y, z = points
+        x, y, _ = points
         middle = ((x - 8 * self.build) / 30) ** 2 + ((y - self.back + 16 * self.build) / 34) ** 2
         rough = smooth_noise(points, 28, self.texture + 0.1, 2)
         tissue[inside & (middle < (self.build * (1 + 0.18 * rough)) ** 2)] = Tissue.FAT
@@ -146,9 +147,9 @@ class Thorax:
 
     def _paint_stomach(self, tissue, points, below):
         x, y, z = points
-        top = self._diaphragm(*self.stomach[:2]) - self.stomach_mm * 1.05
+        height = self._diaphragm(*self.stomach) - 1.05 * self.stomach_mm
         away = np.sqrt(
-            ((x - self.stomach[0]) / 1.4) ** 2 + (y - self.stomach[1]) ** 2 + (z - top) ** 2
+            ((x - self.stomach[0]) / 1.4) ** 2 + (y - self.stomach[1]) ** 2 + (z - height) ** 2
         )
         away *= 1 + 0.16 * smooth_noise(points, 55, self.texture + 0.4, 1)
         tissue[below & (away < self.stomach_mm)] = Tissue.MUSCLE

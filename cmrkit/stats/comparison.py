@@ -45,7 +45,8 @@ def compare(
         DataFrame, one row a level (`patient`, `frame`), metric, view and chamber:
 
         - `n_patients, n_frames, n_seeds`; `undefined`: pairs (frame and seed) left out because the
-          score is not defined in at least one arm;
+          score is not defined in at least one arm, `undefined_one_arm`: those where the other arm
+          has one (a distance of a missed chamber, or a chamber seen where there is none);
         - `arm_median, arm_q25, arm_q75, reference_median, ...` over the units of the level;
         - `hl_shift, ci_low, ci_high`: arm less reference, Hodges-Lehmann, 1 - alpha interval;
         - `p, p_holm`: Wilcoxon signed-rank, and Holm over the metric's rows of the level;
@@ -98,6 +99,7 @@ def _by_size(scores, metric):
 def _rows(pairs, names, margin, alpha, rng):
     """The rows of one metric, view and chamber: patients as units, then frames."""
     by_patient, by_frame = (units(pairs, level) for level in LEVELS)
+    undefined = pairs[["arm", "reference"]].isna().sum(axis=1)
     within = clustering(by_frame["difference"], by_frame["patient_id"])
     mixed = mixed_model_shift(pairs, 1 - alpha)
     common = {
@@ -105,7 +107,8 @@ def _rows(pairs, names, margin, alpha, rng):
         "n_patients": len(by_patient),
         "n_frames": len(by_frame),
         "n_seeds": pairs["seed"].nunique(),
-        "undefined": int(pairs[["arm", "reference"]].isna().any(axis=1).sum()),
+        "undefined": int((undefined > 0).sum()),
+        "undefined_one_arm": int((undefined == 1).sum()),
         "margin": margin,
         "mixed_shift": mixed[0],
         "mixed_low": mixed[1],

@@ -39,7 +39,12 @@ def clustered_differences(rng, patients, frames, icc, shift=0.0, deviation=0.01)
 
     Returns:
         [..., patients, frames] float.
+
+    Raises:
+        ValueError: icc is not in 0 to 1.
     """
+    if not 0 <= icc <= 1:
+        raise ValueError(f"icc: {icc:g} is outside 0 to 1; it is a share of the variance")
     shape = (*np.atleast_1d(patients), frames)
     between = rng.standard_normal((*shape[:-1], 1)) * np.sqrt(icc)
     within = rng.standard_normal(shape) * np.sqrt(1 - icc)

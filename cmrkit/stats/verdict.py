@@ -115,13 +115,38 @@ def _outliers(row):
     if not row.within_margin or max(-row.boot_low, row.boot_high) < row.margin:
         return ""
     interval = f"{row.boot_low:.4f} to {row.boot_high:.4f}"
-    return f" The mean shift, {row.mean_shift:+.4f} ({interval}), does not: see the worst cases."
+    return f" The mean shift, {row.mean_shift:+.4f} ({interval}), may be larger: see the worst cases."
 
 
 def _undefined(row):
     if not row.undefined:
         return ""
-    return f" {row.undefined} pairs of scores were not defined in both arms and are left out."
+    one = f", {row.undefined_one_arm} of them in one arm only" if row.undefined_one_arm else ""
+    return f" Left out: {row.undefined} pairs without a defined score{one}."
+
+
+def conclusion(comparison, metric, level="patient"):
+    """Say in two sentences what one metric's rows come to, all chambers together.
+
+    Args:
+        comparison: from `stats.comparison.compare`.
+        metric: one of its metrics.
+        level: `patient` or `frame`.
+    """
+    rows = comparison[(comparison["metric"] == metric) & (comparison["level"] == level)]
+    rows = rows[rows["n_patients"] > 0]
+    counts = rows["verdict"].value_counts()
+    found = ", ".join(f"{verdict} in {counts[verdict]}" for verdict in VERDICTS if verdict in counts)
+    text = f"{METRICS[metric].title}, {level}s as units: over {len(rows)} chambers, {found or 'none'}."
+    margin, inside = comparison["margin"].max(), int(rows["within_margin"].sum())
+    if METRICS[metric].unit or rows.empty:
+        return text
+    if inside == len(rows):
+        return f"{text} Every difference is smaller than the margin of {margin:g}."
+    return (
+        f"{text} A difference smaller than the margin of {margin:g} is shown in {inside} of "
+        f"{len(rows)}, so not for all of them."
+    )
 
 
 def p_text(p):

@@ -1,0 +1,170 @@
+"""PG-GAN on a GPU: agrees with the CPU, stays finite, waits for nothing, resumes, reports memory."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from pggan_runs import VIEWS, tiny_data, tiny_recipe
+
+from cmrkit.pggan import losses, sampling
+from cmrkit.pggan.data import draw_tick, load_training_data
+from cmrkit.pggan.lines import read_lines
+from cmrkit.pggan.networks import Discriminator, Generator
+from cmrkit.pggan.processes import Processes
+from cmrkit.pggan.recipe import GROUP, paper
+from cmrkit.pggan.training import Trainer, train
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+
+
+@pytest.fixture(autouse=True)
+def _exact_float32():
+    """TF32 would hide a wrong layer behind its own rounding."""
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    yield
+    torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return tiny_data(tmp_path_factory.mktemp("data") / "data.safetensors")
+
+
+def trainer(data, device, **changes):
+    made = Trainer(tiny_recipe(**changes), load_training_data(data), Processes(0, 1, device))
+    made.enter_level()
+    return made
+
+
+def weights(trainer):
+    networks = trainer.generator, trainer.discriminator, trainer.average
+    return [weight.detach().cpu() for network in networks for weight in network.parameters()]
+
+
+@pytest.mark.parametrize("alpha", [None, 0.3])
+def test_forward_and_gradients_agree_with_the_cpu(alpha):
+    recipe = tiny_recipe()
+    rng = torch.Generator().manual_seed(0)
+    g, d = Generator(recipe, rng), Discriminator(recipe, rng)
+    z, real = torch.randn(8, 6, generator=rng), torch.randn(8, 3, 16, 16, generator=rng)
+    view, mix = torch.tensor([0, 1] * 4), torch.rand(8, generator=rng)
+    found = []
+    for device in ("cpu", "cuda"):
+        g, d = g.to(device), d.to(device)
+        inputs = [x.to(device) for x in (z, real, view, mix)]
+        fake = g(inputs[0], inputs[2], 16, alpha)
+        score = d(fake, inputs[2], alpha)
+        penalty = losses.gradient_penalty(
+            lambda x, v=inputs[2]: d(x, v, alpha), inputs[1], fake.detach(), inputs[3]
+        )
+        g.zero_grad()
+        d.zero_grad()
+        (score.sum() + 10 * penalty).backward()
+        gradients = [w.grad for net in (g, d) for w in net.parameters() if w.grad is not None]
+        found.append([x.detach().cpu() for x in (fake, score, penalty, *gradients)])
+    for ours, theirs in zip(*found, strict=True):
+        assert torch.allclose(ours, theirs, rtol=1e-3, atol=1e-4 * ours.abs().max().item() + 1e-6)
+
+
+def test_a_training_tick_agrees_with_the_cpu(data):
+    """Six steps draw the same frames and latents on both; rounding grows with every Adam step."""
+    found = []
+    for device in ("cpu", "cuda"):
+        run = trainer(data, torch.device(device))
+        losses_of_tick = run.tick()
+        found.append((losses_of_tick, weights(run)))
+    assert found[0][0] == pytest.approx(found[1][0], rel=2e-2, abs=2e-3)
+    for ours, theirs in zip(found[0][1], found[1][1], strict=True):
+        assert (ours - theirs).abs().max() < 6 * 2 * 2e-3  # six steps of the learning rate
+
+
+@pytest.mark.parametrize("loss", ["ns-r1", "wgan-gp"])
+def test_recorded_steps_equal_plain_ones(loss, data):
+    """CUDA graphs: the same ticks, recorded and replayed, and run plainly."""
+    runs = []
+    for recorded in (True, False):
+        run = trainer(data, torch.device("cuda"), loss=loss, tick_kimg=0.16)
+        if not recorded:
+            run.run = run.step
+        curve = [run.tick()["loss_d"] for _ in range(1)]
+        runs.append((curve, weights(run)))
+        if recorded:
+            assert run.run.recordable
+            assert run.run.recordings
+    assert runs[0][0] == pytest.approx(runs[1][0], rel=1e-2, abs=1e-3)
+    for ours, theirs in zip(runs[0][1], runs[1][1], strict=True):
+        assert (ours - theirs).abs().max() < 20 * 2e-3
+
+
+@pytest.mark.parametrize("alpha", [None, 0.5])
+@pytest.mark.parametrize("loss", ["ns-r1", "wgan-gp"])
+def test_nothing_in_a_step_waits_for_the_device(alpha, loss, data):
+    run = trainer(data, torch.device("cuda"), loss=loss, precision="bf16")
+    run.images_shown = 160
+    run.enter_level()
+    draws = draw_tick(run.recipe, run.rows_of_view, 160, 4, 8, GROUP).share(slice(None), "cuda")
+    blend = None if alpha is None else torch.tensor(alpha, device="cuda")
+    run.step(draws.step(0), blend, True)  # chooses algorithms, allocates Adam's state
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for s in range(1, 4):
+            run.step(draws.step(s), blend, True)
+            run.average_step(8)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize("change", [{}, {"loss": "wgan-gp", "penalty_every": 1}])
+def test_bf16_stays_finite_over_a_whole_schedule(change, data, tmp_path):
+    train(tiny_recipe(precision="bf16", stable_kimg=(1.6, 1.6), **change), data, tmp_path)
+    for line in read_lines(tmp_path / "stats.jsonl"):
+        assert np.isfinite(list(line.values())).all()
+
+
+def test_resumed_run_continues_the_loss_curve(data, tmp_path):
+    def stop(line):
+        if line["tick"] == 6:
+            raise KeyboardInterrupt
+
+    train(tiny_recipe(), data, tmp_path / "unbroken")
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_recipe(), data, tmp_path / "stopped", stop)
+    train(tiny_recipe(), data, tmp_path / "stopped")
+    curves = [
+        [line["loss_d"] for line in read_lines(tmp_path / name / "stats.jsonl")]
+        for name in ("unbroken", "stopped")
+    ]
+    assert curves[0] == pytest.approx(curves[1], rel=5e-2, abs=5e-3)
+
+
+def test_sampling_equals_the_cpu(data, tmp_path):
+    path = train(tiny_recipe(), data, tmp_path)
+    views = list(VIEWS) * 50
+    (a, labels_a), (b, labels_b) = (
+        sampling.sample(sampling.load_generator(path, device), 1, range(100), views)
+        for device in ("cpu", "cuda")
+    )
+    assert np.abs(a.astype(int) - b.astype(int)).max() <= 1
+    assert (labels_a != labels_b).mean() < 1e-3
+
+
+def test_paper_size_fits_and_its_peak_memory_is_reported(tmp_path, record_property):
+    """Eight steps at 256 x 256, full width, batch 16, bf16."""
+    path = tiny_data(tmp_path / "data.safetensors", resolution=256, frames=16)
+    recipe = paper(VIEWS, (1, 3), resolution=256)
+    recipe = replace(
+        recipe, fade_kimg=(0,) * 7, stable_kimg=(0,) * 6 + (0.128,), tick_kimg=0.128
+    )  # fmt: skip
+    train(recipe, path, tmp_path / "run")
+    line = read_lines(tmp_path / "run" / "stats.jsonl")[-1]
+    assert line["resolution"] == 256
+    total = torch.cuda.get_device_properties(0).total_memory / 2**30
+    assert 1 < line["memory_gib"] < total
+    record_property("peak_memory_gib", line["memory_gib"])
+    print(f"peak memory at 256 x 256, paper width: {line['memory_gib']:.1f} GiB")

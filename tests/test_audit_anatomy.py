@@ -1,0 +1,115 @@
+"""Measures on label maps, against shapes whose measures are known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hearts import draw_patients
+
+from cmrkit.audit.anatomy import measure_anatomy
+from cmrkit.audit.part import Part, block_means
+from cmrkit.audit.ranges import PatientRanges
+
+
+def one_frame(mask, labels=(1, 2, 3), image=None):
+    image = np.zeros_like(mask) if image is None else image
+    return Part(image[None], mask[None], pd.DataFrame({"labels_present": [list(labels)]}))
+
+
+def test_area_place_and_elongation_of_a_rectangle():
+    mask = np.zeros((16, 16), dtype=np.uint8)
+    mask[4:8, 2:10] = 1  # 4 rows, 8 columns
+    measured = measure_anatomy(one_frame(mask, (1,))).iloc[0]
+    assert measured["LV area"] == pytest.approx(np.log(32 / 256))
+    assert measured["heart row"] == pytest.approx(6 / 16)
+    assert measured["heart column"] == pytest.approx(6 / 16)
+    assert measured["LV row"] == pytest.approx(0)
+    # the variance of n pixels in a row is (n^2 - 1) / 12, and 1 / 12 within a pixel
+    assert measured["LV elongation"] == pytest.approx(np.sqrt(8**2 / 4**2))
+    assert measured["LV roughness"] == pytest.approx(24**2 / 32)
+
+
+def test_enclosure_and_contact_are_shares_of_the_border():
+    mask = np.zeros((16, 16), dtype=np.uint8)
+    mask[3:9, 3:9] = 2
+    mask[4:8, 4:8] = 1  # closed in by myocardium
+    mask[3:9, 9:12] = 3  # touches one side of the myocardium
+    measured = measure_anatomy(one_frame(mask)).iloc[0]
+    assert measured["LV-LV myocardium contact"] == 1
+    assert measured["LV-RV contact"] == 0
+    # myocardium's border: 16 to the cavity, 24 outwards, of which 6 to the RV
+    assert measured["LV myocardium-RV contact"] == pytest.approx(6 / 40)
+    assert measured["LV-RV distance"] == pytest.approx(2 / 16)
+    mask[5:7, 8] = 1  # the wall opens towards the RV
+    measured = measure_anatomy(one_frame(mask)).iloc[0]
+    assert measured["LV-RV contact"] == pytest.approx(2 / 20)
+
+
+def test_loose_pieces_are_the_share_outside_the_largest_and_stay_within_a_frame():
+    whole, broken = np.zeros((2, 16, 16), dtype=np.uint8)
+    whole[2:4, 2:6] = 1
+    broken[2:4, 2:5] = 1
+    broken[10, 10:12] = 1
+    part = Part(
+        np.zeros((2, 16, 16), np.uint8),
+        np.stack([whole, broken]),
+        pd.DataFrame({"labels_present": [[1], [1]]}),
+    )
+    assert list(measure_anatomy(part)["LV loose pieces"]) == pytest.approx([0, 2 / 8])
+
+
+def test_labels_that_the_source_does_not_annotate_are_not_measured():
+    mask = np.zeros((16, 16), dtype=np.uint8)
+    mask[4:8, 4:8] = 1
+    columns = measure_anatomy(one_frame(mask, (1, 3))).columns
+    assert not any("myocardium" in name for name in columns)
+    assert {"RV area", "LV-RV contact"} <= set(columns)
+
+
+def test_an_absent_chamber_has_a_tiny_area_and_no_place():
+    mask = np.zeros((16, 16), dtype=np.uint8)
+    mask[4:8, 4:8] = 1
+    measured = measure_anatomy(one_frame(mask, (1, 3))).iloc[0]
+    assert measured["RV area"] == pytest.approx(np.log(0.25 / 256))
+    assert np.isnan(measured["RV row"])
+    assert np.isnan(measured["septum brightness"])
+
+
+def test_brightness_is_in_sd_of_the_frame():
+    mask = np.zeros((16, 16), dtype=np.uint8)
+    mask[:8] = 1
+    image = np.where(mask == 1, 150, 50).astype(np.uint8)
+    measured = measure_anatomy(one_frame(mask, (1,), image)).iloc[0]
+    assert measured["LV brightness"] == pytest.approx(1, rel=1e-4)
+
+
+def test_block_means_average_squares_of_pixels():
+    image = np.arange(16, dtype=np.uint8).reshape(1, 4, 4)
+    assert block_means(image, 2).tolist() == [[[2.5, 4.5], [10.5, 12.5]]]
+    assert block_means(image, 8).shape == (1, 4, 4)
+
+
+def test_z_is_one_at_one_sd_of_each_side():
+    reference = draw_patients(20, seed=1)
+    ranges = PatientRanges(reference)
+    areas = measure_anatomy(reference)["LV area"]
+    low, middle, high = areas.quantile([0.025, 0.5, 0.975])
+    z = ranges.z_values(reference)["LV area"]
+    below, above = areas < middle, areas > middle
+    assert z[below].to_numpy() == pytest.approx((middle - areas[below]) / (middle - low) * 1.96)
+    assert z[above].to_numpy() == pytest.approx((areas[above] - middle) / (high - middle) * 1.96)
+
+
+def test_blurred_and_noisy_images_are_both_atypical():
+    reference, other = draw_patients(20, seed=1), draw_patients(5, seed=2)
+    ranges = PatientRanges(reference)
+    usual = ranges.z_values(other)["image sharpness"].median()
+    flat = block_means(other.images, 16).repeat(4, axis=1).repeat(4, axis=2).astype(np.uint8)
+    noise = np.random.default_rng(0).normal(0, 40, other.images.shape)
+    rough = np.clip(other.images + noise, 0, 255).astype(np.uint8)
+    for images in (flat, rough):
+        assert ranges.z_values(other._replace(images=images))["image sharpness"].min() > 3 * usual
+
+
+def test_ranges_need_two_patients():
+    with pytest.raises(ValueError, match="reference: 1 patient"):
+        PatientRanges(draw_patients(1, seed=1))

@@ -1,0 +1,179 @@
+"""The memorisation audit finds copies, clears new patients, and can say that it cannot tell."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hearts import draw_patients, draw_synthetic
+
+from cmrkit.audit import memorisation
+from cmrkit.audit.controls import plant_copies
+from cmrkit.audit.memorisation import auc_interval, audit_memorisation, copy_threshold
+from cmrkit.audit.part import Part
+from cmrkit.audit.search import aligned_distance, nearest_in_groups
+
+GAN, HELD_OUT = draw_patients(24, seed=1), draw_patients(12, seed=2, name="h")
+SYNTHETIC = draw_synthetic(80, seed=3)
+
+
+@pytest.fixture(scope="module")
+def audit():
+    return audit_memorisation(SYNTHETIC, GAN, HELD_OUT, seed=1, copies=20)
+
+
+def with_copies(count):
+    copies, table = plant_copies(GAN.images, GAN.frames, count, seed=8)
+    frames = SYNTHETIC.frames[:count].assign(frame_id=table["frame_id"])
+    return table, Part(
+        np.concatenate([SYNTHETIC.images, copies]),
+        np.concatenate([SYNTHETIC.masks, SYNTHETIC.masks[:count]]),
+        pd.concat([SYNTHETIC.frames, frames], ignore_index=True),
+    )
+
+
+def test_new_patients_are_no_copies(audit):
+    summary = audit.summary.iloc[0]
+    assert audit.suspects.empty
+    assert summary["verdict"].startswith("sax: no copy found among 80 synthetic frames")
+    # 3 / 80 by the rule of three, over what the detector surely finds
+    assert summary["upper_bound"] == pytest.approx(
+        (1 - 0.05 ** (1 / 80)) / summary["detection_low"]
+    )
+
+
+def test_planted_copies_are_found_with_their_source():
+    table, synthetic = with_copies(10)
+    audit = audit_memorisation(synthetic, GAN, HELD_OUT, seed=1, copies=20)
+    assert audit.summary["verdict"].iloc[0].startswith("sax: copies found: 10 of 90")
+    found = audit.suspects.set_index("frame_id")["nearest_frame_id"]
+    assert found.to_dict() == table.set_index("frame_id")["made_from"].to_dict()
+
+
+def test_the_detector_is_tested_with_every_kind_of_copy(audit):
+    shares = audit.detection.set_index("copy")["share"]
+    assert len(shares) == 6
+    assert shares["all copies"] >= 0.9
+
+
+def test_a_detector_that_misses_copies_says_not_informative(monkeypatch):
+    monkeypatch.setattr(
+        memorisation, "aligned_distance", lambda a, b: np.random.default_rng(0).random(len(a)) + 1
+    )
+    _, synthetic = with_copies(10)
+    audit = audit_memorisation(synthetic, GAN, HELD_OUT, seed=1, copies=20)
+    assert "not informative" in audit.summary["verdict"].iloc[0]
+
+
+def test_membership_of_copied_patients_is_inferred(audit):
+    row = audit.membership.iloc[0]
+    assert row["low"] < 0.5 < row["high"]  # nothing to infer from new patients
+    noise = np.random.default_rng(1).normal(0, 5, GAN.images.shape)
+    leaked = GAN._replace(
+        images=np.clip(GAN.images + noise, 0, 255).astype(np.uint8),
+        frames=GAN.frames.drop(columns="patient_id").assign(
+            frame_id="synthetic-" + GAN.frames["frame_id"]
+        ),
+    )
+    row = audit_memorisation(leaked, GAN, HELD_OUT, seed=1, copies=20).membership.iloc[0]
+    assert row["low"] > 0.8
+
+
+def test_gan_patients_are_not_compared_with_themselves(audit):
+    own = audit.nearest[audit.nearest["group"] == "gan"]
+    assert (own["patient_id"] != own["nearest_patient_id"]).all()
+    assert own["ratio"].min() > 0.3
+
+
+def test_aligned_distance_is_blind_to_mirroring_shift_and_contrast():
+    image = GAN.images[:1]
+    versions = {
+        "same": image,
+        "mirrored": image[:, :, ::-1],
+        "shifted": np.roll(image, (5, -3), (1, 2)),
+        "darker": (image / 2).astype(np.uint8),
+    }
+    distance = {name: aligned_distance(v, image)[0] for name, v in versions.items()}
+    assert max(distance.values()) < 0.05
+    assert aligned_distance(GAN.images[:1], GAN.images[4:5])[0] > 0.2
+
+
+def test_the_search_equals_comparing_every_pair():
+    queries, references = SYNTHETIC.images[:5], GAN.images[:16]
+    groups = GAN.frames["patient_id"][:16]
+    rows, distances = nearest_in_groups(queries, references, groups, keep=4)
+    for query, row, distance in zip(queries, rows, distances, strict=True):
+        expected = brute_force(query, references)
+        by_group = pd.Series(expected).groupby(groups.to_numpy()).min().sort_values()
+        assert distance == pytest.approx(by_group.to_numpy(), abs=1e-3)
+        assert expected[row] == pytest.approx(by_group.to_numpy(), abs=1e-3)
+
+
+def brute_force(query, references):
+    """Distance of 16 x 16 block means at the best of 5 x 5 shifts and two mirrorings."""
+
+    def small(image):
+        return image.reshape(16, 4, 16, 4).mean(axis=(1, 3))
+
+    def standard(window):
+        window = window.ravel() - window.mean()
+        return window / np.linalg.norm(window)
+
+    result = []
+    for reference in references:
+        template = standard(small(reference.astype(float))[2:14, 2:14])
+        best = max(
+            standard(image[d : d + 12, r : r + 12]) @ template
+            for image in (small(query.astype(float)), small(query[:, ::-1].astype(float)))
+            for d in range(5)
+            for r in range(5)
+        )
+        result.append(np.sqrt(2 - 2 * best))
+    return np.array(result)
+
+
+def test_blocks_do_not_change_the_search(monkeypatch):
+    groups = GAN.frames["patient_id"]
+    whole = nearest_in_groups(SYNTHETIC.images, GAN.images, groups, keep=3)
+    monkeypatch.setattr("cmrkit.audit.search.BLOCK_BYTES", 4 * len(GAN.images) * 7)
+    blocks = nearest_in_groups(SYNTHETIC.images, GAN.images, groups, keep=3)
+    assert np.array_equal(whole[0], blocks[0])
+    assert whole[1] == pytest.approx(blocks[1], abs=1e-4)
+
+
+def test_threshold_is_a_margin_below_the_lowest_chance_ratio():
+    assert copy_threshold([0.9, 0.7, 0.8]) == pytest.approx(0.42)
+
+
+@pytest.mark.parametrize(
+    ("positive", "negative", "auc"),
+    [([3.0, 4], [1.0, 2], 1.0), ([1.0, 2], [3.0, 4], 0.0), ([1.0, 3], [2.0, 2], 0.5)],
+)
+def test_auc_counts_pairs_and_its_interval_holds_it(positive, negative, auc):
+    value, low, high = auc_interval(np.array(positive), np.array(negative))
+    assert value == auc
+    assert low <= auc <= high
+    assert 0 < high - low < 1
+
+
+def test_auc_interval_covers_the_truth_19_times_out_of_20():
+    rng = np.random.default_rng(0)
+    truth, covered = 0.76, 0  # of normal scores one SD apart: Phi(1 / sqrt 2)
+    for _ in range(400):
+        _, low, high = auc_interval(rng.normal(1, 1, 40), rng.normal(0, 1, 25))
+        covered += low <= truth <= high
+    assert 0.92 < covered / 400 < 0.985
+
+
+def test_too_few_patients_are_refused():
+    with pytest.raises(ValueError, match="reference: 2 patients of view 'sax'; give 3"):
+        audit_memorisation(SYNTHETIC, draw_patients(2, seed=1), HELD_OUT, seed=1)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_gpu_finds_the_same_frames():
+    groups = GAN.frames["patient_id"]
+    on_cpu, on_gpu = (
+        nearest_in_groups(SYNTHETIC.images, GAN.images, groups, 1, device)[0]
+        for device in ("cpu", "cuda")
+    )
+    assert np.array_equal(on_cpu, on_gpu)

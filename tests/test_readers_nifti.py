@@ -1,0 +1,207 @@
+"""ACDC, M&Ms and M&Ms-2 readers on small volumes in exactly the published layouts."""
+
+import nibabel
+import numpy as np
+import pytest
+
+from cmrkit.cohort.readers import open_source
+
+SHAPE = (12, 10, 4)  # x, y, slices
+PHASES = 6
+RNG = np.random.default_rng(0)
+CINE = RNG.integers(0, 900, (*SHAPE, PHASES)).astype(np.int16)  # [x, y, slice, phase]
+# as ITK writes it: x to the left, y to the back, in millimetres
+AFFINE = np.diag([-1.5, -1.25, 10.0, 1.0])
+
+
+def save(path, voxels, affine=AFFINE):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = nibabel.Nifti1Image(voxels, affine)
+    if voxels.ndim == 4:
+        image.header.set_zooms((*image.header.get_zooms()[:3], 0.04))
+    nibabel.save(image, path)
+
+
+def labels(numbers=(1, 2, 3), shrink=False, slices=SHAPE[2]):
+    """Three bars whose length falls from slice to slice; `shrink` for end-systole."""
+    volume = np.zeros((*SHAPE[:2], slices), np.uint8)
+    for z in range(slices):
+        for row, number in enumerate(numbers):
+            volume[2 : 10 - z - 2 * shrink, 2 + 2 * row, z] = number
+    return volume
+
+
+def write_acdc(folder, cine=True, group="RV"):
+    patient = folder / "training" / "patient007"
+    if cine:
+        save(patient / "patient007_4d.nii.gz", CINE)
+    for frame, shrink in ((2, False), (5, True)):
+        save(patient / f"patient007_frame{frame:02d}.nii.gz", CINE[..., frame - 1])
+        theirs = labels((3, 2, 1), shrink)  # LV 3, myocardium 2, RV 1
+        save(patient / f"patient007_frame{frame:02d}_gt.nii.gz", theirs)
+    (patient / "Info.cfg").write_text(
+        f"ED: 2\nES: 5\nGroup: {group}\nHeight: 170.0\nNbFrame: {PHASES}\nWeight: 70.0\n"
+    )
+    return patient
+
+
+def write_mnms(folder):
+    for part, code in (("Labeled", "A0S9V9"), ("Unlabeled", "B1C2D3")):
+        patient = folder / "Training" / part / code
+        save(patient / f"{code}_sa.nii.gz", CINE)
+        drawn = np.zeros(CINE.shape, np.uint8)
+        drawn[..., 1], drawn[..., 4] = labels(), labels(shrink=True)
+        save(patient / f"{code}_sa_gt.nii.gz", drawn)
+    (folder / "211230_M&Ms_Dataset_information_diagnosis_opendataset.csv").write_text(
+        ",External code,VendorName,Vendor,Centre,ED,ES,Age,Pathology,Sex,Height,Weight\n"
+        "0,A0S9V9,Siemens,A,1,1,4,55,HCM,F,170,70\n"
+        "1,B1C2D3,GE,C,4,0,3,50,NOR,M,180,80\n"
+    )
+
+
+def write_mnms2(folder, cine=True):
+    patient = folder / "dataset" / "001"
+    for name, z in (("SA", SHAPE[2]), ("LA", 1)):
+        for phase, frame, shrink in (("ED", 1, False), ("ES", 4, True)):
+            save(patient / f"001_{name}_{phase}.nii.gz", CINE[:, :, :z, frame])
+            save(patient / f"001_{name}_{phase}_gt.nii.gz", labels(shrink=shrink, slices=z))
+        if cine:
+            save(patient / f"001_{name}_CINE.nii.gz", CINE[:, :, :z])
+    (folder / "dataset_information.csv").write_text(
+        "SUBJECT_CODE,DISEASE,VENDOR,SCANNER,FIELD\n1,FALL,GE MEDICAL SYSTEMS,SIGNA EXCITE,1.5\n"
+    )
+
+
+def read_all(name, folder):
+    archive = open_source(name, folder)
+    table = archive.patients()
+    return table, [list(archive.read(patient)) for patient in table["patient_id"]]
+
+
+def check_cine(slices):
+    """The whole cine stands as a scanner shows it, labelled at phases 1 and 4."""
+    assert [one.slice_index for one in slices] == [0, 1, 2, 3]
+    for z, one in enumerate(slices):
+        assert np.array_equal(one.images, CINE[:, :, z].transpose(2, 1, 0))
+        assert one.spacing_mm == (1.25, 1.5)  # row is y, column is x
+        assert one.labels_present == [(), (1, 2, 3), (), (), (1, 2, 3), ()]
+        assert np.array_equal(one.masks[1], labels()[:, :, z].T)
+        assert np.array_equal(one.masks[4], labels(shrink=True)[:, :, z].T)
+        assert one.is_ed.tolist() == [False, True, False, False, False, False]
+        assert one.is_es.tolist() == [False, False, False, False, True, False]
+        assert one.phase_fraction[[0, 1, 4]] == pytest.approx([5 / 6, 0, 0.5])
+
+
+def test_acdc_labels_become_ours_and_frames_count_from_one(tmp_path):
+    write_acdc(tmp_path)
+    table, [slices] = read_all("acdc", tmp_path)
+    assert table.loc[0, ["original_id", "vendor", "disease"]].tolist() == [
+        "patient007", "Siemens", "abnormal right ventricle"
+    ]  # fmt: skip
+    check_cine(slices)
+
+
+def test_acdc_without_the_cine_gives_the_two_labelled_frames(tmp_path):
+    write_acdc(tmp_path, cine=False, group="XYZ")
+    table, [slices] = read_all("acdc", tmp_path)
+    assert table["disease"][0] == "unknown"
+    assert np.array_equal(slices[0].images, CINE[:, :, 0, [1, 4]].transpose(2, 1, 0))
+    assert slices[0].is_ed.tolist() == [True, False]
+    assert slices[0].is_es.tolist() == [False, True]
+    assert np.isnan(slices[0].phase_fraction).all()
+
+
+def test_mnms_reads_phases_from_zero_and_ignores_masks_below_unlabeled(tmp_path):
+    write_mnms(tmp_path)
+    table, [labelled, unlabelled] = read_all("mnms", tmp_path)
+    assert table["disease"].tolist() == ["hypertrophic cardiomyopathy", "healthy"]
+    assert table["vendor"].tolist() == ["Siemens", "GE"]
+    assert table["site"].tolist() == ["centre 1", "centre 4"]
+    check_cine(labelled)
+    assert all(set(one.labels_present) == {()} for one in unlabelled)
+    assert not any(one.masks.any() for one in unlabelled)
+    assert unlabelled[0].is_ed.tolist() == [True] + [False] * 5  # as the table states
+
+
+def test_mnms_without_its_table_finds_the_ends_by_the_drawn_areas(tmp_path):
+    write_mnms(tmp_path)
+    next(tmp_path.glob("*.csv")).unlink()
+    table, [labelled, _] = read_all("mnms", tmp_path)
+    assert set(table["disease"]) == {"unknown"}
+    check_cine(labelled)
+
+
+def test_mnms2_finds_the_labelled_phases_in_the_cine_and_the_long_axis_is_4ch(tmp_path):
+    write_mnms2(tmp_path)
+    table, [slices] = read_all("mnms2", tmp_path)
+    assert table.loc[0, ["original_id", "vendor", "disease", "site"]].tolist() == [
+        "001", "GE", "Tetralogy of Fallot", "scanner SIGNA EXCITE"
+    ]  # fmt: skip
+    assert [one.view for one in slices] == ["sax"] * 4 + ["4ch"]
+    check_cine(slices[:4])
+    assert slices[4].images.shape == (PHASES, 10, 12)
+    assert slices[4].labels_present[1] == (1, 2, 3)
+
+
+def test_mnms2_without_a_cine_gives_end_diastole_and_end_systole(tmp_path):
+    write_mnms2(tmp_path, cine=False)
+    _, [slices] = read_all("mnms2", tmp_path)
+    assert slices[0].images.shape[0] == 2
+    assert slices[0].is_ed.tolist() == [True, False]
+    assert slices[0].labels_present == [(1, 2, 3), (1, 2, 3)]
+
+
+def test_slices_stored_from_the_apex_are_turned_round(tmp_path):
+    write_acdc(tmp_path)
+    _, [slices] = read_all("acdc", tmp_path)
+    for path in tmp_path.rglob("*.nii.gz"):
+        volume = nibabel.load(path)
+        save(path, np.asarray(volume.dataobj)[:, :, ::-1], volume.affine)
+    _, [turned] = read_all("acdc", tmp_path)
+    for one, other in zip(slices, turned, strict=True):
+        assert np.array_equal(one.images, other.images)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_pictures_stand_alike_whatever_direction_a_writer_stored(tmp_path, axis):
+    write_acdc(tmp_path)
+    _, [slices] = read_all("acdc", tmp_path)
+    for path in tmp_path.rglob("*.nii.gz"):
+        volume = nibabel.load(path)
+        affine = volume.affine.copy()
+        affine[axis, axis] *= -1
+        save(path, np.flip(np.asarray(volume.dataobj), axis), affine)
+    _, [flipped] = read_all("acdc", tmp_path)
+    for one, other in zip(slices, flipped, strict=True):
+        assert np.array_equal(one.images, other.images)
+        assert np.array_equal(one.masks, other.masks)
+
+
+GT = "patient007_frame02_gt.nii.gz"
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: save(folder / GT, labels()[:8]), "labels of frame 2: .* images have"),
+        (lambda folder: save(folder / GT, labels((3, 2, 7))), "labels of frame 2: unknown label 7"),
+        (lambda folder: save(folder / GT, labels() - 4.0), "labels of frame 2: values outside"),
+        (lambda folder: (folder / GT).write_bytes(b"\x1f\x8b"), "labels of frame 2: cannot be read"),
+        (
+            lambda folder: (folder / "patient007_4d.nii.gz").write_bytes(b"no"),
+            "4D cine: cannot be read",
+        ),
+    ],
+)
+def test_a_broken_volume_is_named_without_the_patient(tmp_path, damage, message):
+    damage(write_acdc(tmp_path))
+    archive = open_source("acdc", tmp_path)
+    with pytest.raises(ValueError, match=message) as caught:
+        list(archive.read(archive.patients()["patient_id"][0]))
+    assert "patient007" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["acdc", "mnms", "mnms2"])
+def test_an_empty_folder_says_what_was_expected_and_where_to_get_it(tmp_path, name):
+    with pytest.raises(FileNotFoundError, match=r"expected .* Get it from .* cite .* doi 10\."):
+        open_source(name, tmp_path)
