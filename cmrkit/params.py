@@ -67,7 +67,7 @@ class CohortSection(Views):
     external_data: str = key("", "folder of the second data set")
     resolution: int = key(64, "frames are resolution x resolution", "pixels", ge=16, le=512)
     fov_mm: float = key(
-        180.0, "side of the square cut around the heart", "mm", "Choice: holds an enlarged heart",
+        170.0, "side of the square cut around the heart", "mm", "Choice: holds an enlarged heart",
         ge=80, le=400,
     )  # fmt: skip
     crop: Literal["centre", "motion"] = key("centre", "what the cut is centred on")
@@ -90,7 +90,7 @@ class CohortSection(Views):
     roles_unet: list[str] = key([], "patients by the source's id; [] draws them by seed")
     roles_external: list[str] = key([], "patients by the source's id; [] draws them by seed")
     phases: int = key(8, "phases a cardiac cycle (simulated patients)", "frames", ge=2, le=60)
-    sax_slices: int = key(3, "short-axis slices a patient (simulated)", "slices", ge=1, le=20)
+    sax_slices: int = key(1, "short-axis slices a patient (simulated)", "slices", ge=1, le=20)
     domain_shift: bool = key(
         True, "external simulated patients come from another scanner and centre"
     )
@@ -158,7 +158,7 @@ class TrainingSection(Views):
         "quick", "recipe: quick for a CPU, paper as published", source="Karras et al. 2018"
     )
     train_kimg: float = key(
-        36.0, "training length of the quick recipe; the paper recipe has its own", "kimg",
+        34.0, "training length of the quick recipe; the paper recipe has its own", "kimg",
         "Choice: about 5 minutes on 2 cores", gt=0,
     )  # fmt: skip
     processes: int = key(1, "processes that train together (one a GPU)", "processes", ge=1, le=64)

@@ -85,7 +85,7 @@ def write_report(study, parameters):
         record=record,
         total=sum(record["minutes"].values()),
         table1=(folder / "tables" / "table1.html").read_text(),
-        verdicts=sum(verdicts, []),
+        verdicts=[line for lines in verdicts for line in lines],
         tables=sorted(p.name for p in (folder / "tables").glob("[!.]*")),
     )
     temporary = folder / ".index.html"

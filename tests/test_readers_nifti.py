@@ -186,7 +186,10 @@ GT = "patient007_frame02_gt.nii.gz"
         (lambda folder: save(folder / GT, labels()[:8]), "labels of frame 2: .* images have"),
         (lambda folder: save(folder / GT, labels((3, 2, 7))), "labels of frame 2: unknown label 7"),
         (lambda folder: save(folder / GT, labels() - 4.0), "labels of frame 2: values outside"),
-        (lambda folder: (folder / GT).write_bytes(b"\x1f\x8b"), "labels of frame 2: cannot be read"),
+        (
+            lambda folder: (folder / GT).write_bytes(b"\x1f\x8b"),
+            "labels of frame 2: cannot be read",
+        ),
         (
             lambda folder: (folder / "patient007_4d.nii.gz").write_bytes(b"no"),
             "4D cine: cannot be read",

@@ -122,5 +122,5 @@ def test_simulated_differences_have_the_asked_shift_spread_and_icc():
 
 @pytest.mark.parametrize("icc", [-0.1, 1.2, np.nan])
 def test_an_icc_that_is_no_share_is_refused(icc):
-    with pytest.raises(ValueError, match="icc: .* is outside 0 to 1"):
+    with pytest.raises(ValueError, match=r"icc: .* is outside 0 to 1"):
         false_alarms((2,), icc=icc, studies=10)

@@ -37,8 +37,9 @@ def test_a_chamber_keeps_its_size_within_the_scale_and_its_place_within_the_shif
     _, target = _augmented(count=200)
     _, before = _frames(count=1)
     area = (target == 1).sum(dim=(1, 2, 3)) / (before == 1).sum()
-    assert 1 / 1.15**2 - 0.06 < area.min() < 0.85
-    assert 1.2 < area.max() < 1.15**2 + 0.06
+    step = 0.08  # whole pixels on the border of so small a disc
+    assert 1 / 1.15**2 - step < area.min() < 0.85
+    assert 1.2 < area.max() < 1.15**2 + step
     rows = torch.arange(32.0)
     height = (target.sum(dim=(1, 3)) * rows).sum(1) / target.sum(dim=(1, 2, 3))
     shift = height - 15.5

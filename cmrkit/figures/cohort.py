@@ -175,8 +175,11 @@ def _spread(cycle, most):
     if len(cycle) <= most:
         return np.arange(len(cycle))
     even = np.linspace(0, len(cycle), most, endpoint=False).round().astype(int)
+    free = list(range(most))
     for place in np.flatnonzero(cycle["is_ed"] | cycle["is_es"]):
-        even[np.argmin(np.abs(even - place))] = place
+        slot = min(free, key=lambda k, place=place: abs(even[k] - place))
+        even[slot] = place
+        free.remove(slot)  # so that end-systole does not take the place of end-diastole
     return np.unique(even)
 
 

@@ -17,8 +17,8 @@ from cmrkit.pggan import growth, losses, processes
 from cmrkit.pggan.checkpoint import RunFolder
 from cmrkit.pggan.data import draw_tick, level_frames, load_training_data, to_signed
 from cmrkit.pggan.graphs import RecordedStep
-from cmrkit.pggan.memory import keep_freed_memory
 from cmrkit.pggan.layers import downsample, fade_in, upsample
+from cmrkit.pggan.memory import keep_freed_memory
 from cmrkit.pggan.networks import Discriminator, Generator
 from cmrkit.pggan.recipe import GROUP, Recipe
 from cmrkit.pggan.record import Record, print_line

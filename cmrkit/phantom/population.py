@@ -22,7 +22,8 @@ PUBLISHED = {
 """Median and quartiles by sex: RV end-diastolic volume, mL/m2, and RV ejection fraction, %.
 
 Source: Hagdorn et al. 2020, Int J Cardiovasc Imaging, 320 patients after repair, abstract. Their
-sex differences agree with Sarikouch et al. 2011: volumes larger in men, ejection fractions in women.
+sex differences agree with Sarikouch et al. 2011: volumes larger in men, ejection fractions in
+women.
 """
 
 CHOSEN = {

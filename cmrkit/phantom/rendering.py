@@ -147,8 +147,9 @@ def _sample(subject, points, box):
     paint_vessels(tissue[wide], heart, subject.pose.to_heart(points[(slice(None), *wide)]))
     inside = points[(slice(None), *box)]
     in_heart = subject.pose.to_heart(inside)
-    textures = smooth_noise(inside, 9 * heart.scale, heart.texture, 1), (
-        smooth_noise(inside, 36 * heart.scale, heart.texture, 0)
+    textures = (
+        smooth_noise(inside, 9 * heart.scale, heart.texture, 1),
+        (smooth_noise(inside, 36 * heart.scale, heart.texture, 0)),
     )
     return tissue, heart.fields(in_heart), textures
 

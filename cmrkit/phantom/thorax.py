@@ -89,10 +89,14 @@ class Thorax:
         depth = (self._ring(x, y) - 1) * np.float32(self.half[1])  # mm outside the ribs, about
         rough = smooth_noise(points, 40, self.texture)
         front = np.clip((self.middle - y) / self.half[1], 0, 1)
-        breast = self.breast_mm * np.exp(
-            -((np.abs(x) - 75 * self.build) / (42 * self.build)) ** 2
-            - ((z + 20) / (55 * self.build)) ** 2
-        ) * front
+        breast = (
+            self.breast_mm
+            * np.exp(
+                -(((np.abs(x) - 75 * self.build) / (42 * self.build)) ** 2)
+                - ((z + 20) / (55 * self.build)) ** 2
+            )
+            * front
+        )
         skin = self.muscle_mm + self.fat_mm * (1 + 0.12 * rough) + breast
         tissue[depth < skin] = Tissue.FAT
         tissue[depth < skin - self.fat_mm * (0.9 + 0.1 * rough) - breast] = Tissue.MUSCLE
@@ -133,9 +137,11 @@ class Thorax:
         depth = self._diaphragm(x, y) - z
         lumps = smooth_noise(points, 30, self.texture + 0.3, 2)
         tissue[below] = np.where(lumps[below] > 0.2, Tissue.FAT, Tissue.CARTILAGE)
-        spleen = ((x - 88 * self.build) / 34) ** 2 + ((y - 38 * self.build) / 40) ** 2 + (
-            (depth - 45) / 38
-        ) ** 2
+        spleen = (
+            ((x - 88 * self.build) / 34) ** 2
+            + ((y - 38 * self.build) / 40) ** 2
+            + ((depth - 45) / 38) ** 2
+        )
         tissue[below & (spleen < self.build**2)] = Tissue.SPLEEN
         liver = below & (x < self.liver_edge - 0.5 * np.clip(depth, 0, None) - 0.25 * y)
         tissue[liver] = Tissue.LIVER

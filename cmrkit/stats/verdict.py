@@ -115,7 +115,9 @@ def _outliers(row):
     if not row.within_margin or max(-row.boot_low, row.boot_high) < row.margin:
         return ""
     interval = f"{row.boot_low:.4f} to {row.boot_high:.4f}"
-    return f" The mean shift, {row.mean_shift:+.4f} ({interval}), may be larger: see the worst cases."
+    return (
+        f" The mean shift, {row.mean_shift:+.4f} ({interval}), may be larger: see the worst cases."
+    )
 
 
 def _undefined(row):
@@ -136,8 +138,12 @@ def conclusion(comparison, metric, level="patient"):
     rows = comparison[(comparison["metric"] == metric) & (comparison["level"] == level)]
     rows = rows[rows["n_patients"] > 0]
     counts = rows["verdict"].value_counts()
-    found = ", ".join(f"{verdict} in {counts[verdict]}" for verdict in VERDICTS if verdict in counts)
-    text = f"{METRICS[metric].title}, {level}s as units: over {len(rows)} chambers, {found or 'none'}."
+    found = ", ".join(
+        f"{verdict} in {counts[verdict]}" for verdict in VERDICTS if verdict in counts
+    )
+    text = (
+        f"{METRICS[metric].title}, {level}s as units: over {len(rows)} chambers, {found or 'none'}."
+    )
     margin, inside = comparison["margin"].max(), int(rows["within_margin"].sum())
     if METRICS[metric].unit or rows.empty:
         return text

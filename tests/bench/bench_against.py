@@ -1,7 +1,7 @@
 """Time another PG-GAN implementation on the same work as this one, side by side in one run.
 
-`python tests/bench/bench_against.py pytorch_GAN_zoo=<checkout> pro_gan_pytorch=<checkout>`; where the
-package is installed, `pro_gan_pytorch` alone will do. Same widths, resolution, batch and loss
+`python tests/bench/bench_against.py pytorch_GAN_zoo=<checkout> pro_gan_pytorch=<checkout>`; where
+the package is installed, `pro_gan_pytorch` alone will do. Same widths, resolution, batch and loss
 (WGAN-GP with drift), one discriminator and one generator step, average updated; theirs run as they
 come, in float32.
 """
@@ -14,11 +14,12 @@ import types
 
 import torch
 from bench_pggan import machine
+
 from work import images_per_second, stationary_recipe, training_rate
 
 
 def gan_zoo(made, device):
-    """One training step of facebookresearch/pytorch_GAN_zoo: `ProgressiveGAN.optimizeParameters`."""
+    """One step of facebookresearch/pytorch_GAN_zoo: `ProgressiveGAN.optimizeParameters`."""
     from models.progressive_gan import ProgressiveGAN
 
     model = ProgressiveGAN(
@@ -129,9 +130,7 @@ def main():
     print(f"{machine()}; WGAN-GP, batch {given.batch}, widths {given.widths or 'paper'}\n")
     print("| resolution | implementation | images/s | ours / theirs |\n|---|---|---|---|")
     for resolution in given.resolutions:
-        made = stationary_recipe(
-            resolution, given.widths, given.batch, "wgan-gp", given.precision
-        )
+        made = stationary_recipe(resolution, given.widths, given.batch, "wgan-gp", given.precision)
         ours = training_rate(made, given.seconds)
         print(f"| {resolution} | cmrkit | {ours:.1f} | 1 |", flush=True)
         for name in names:

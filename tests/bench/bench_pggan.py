@@ -1,12 +1,13 @@
 """Print images a second of PG-GAN training and sampling, for each resolution and precision.
 
-Run alone on the machine: `python tests/bench/bench_pggan.py`. On a GPU `--widths 0 --resolutions 256`
-is the paper's size.
+Run alone on the machine: `python tests/bench/bench_pggan.py`. On a GPU `--widths 0 --resolutions
+256` is the paper's size.
 """
 
 import argparse
 
 import torch
+
 from work import sampling_rates, stationary_recipe, training_rate
 
 

@@ -1,4 +1,4 @@
-"""The work that the PG-GAN benches time: a recipe that stays at one resolution, and noise frames."""
+"""The work that the PG-GAN benches time: a recipe that stays at one resolution, and noise."""
 
 import statistics
 import time

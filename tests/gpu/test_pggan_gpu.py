@@ -1,4 +1,4 @@
-"""PG-GAN on a GPU: agrees with the CPU, stays finite, waits for nothing, resumes, reports memory."""
+"""PG-GAN on a GPU: agrees with the CPU, stays finite, waits for nothing, resumes."""
 
 import sys
 from dataclasses import replace
@@ -61,7 +61,7 @@ def test_forward_and_gradients_agree_with_the_cpu(alpha):
         fake = g(inputs[0], inputs[2], 16, alpha)
         score = d(fake, inputs[2], alpha)
         penalty = losses.gradient_penalty(
-            lambda x, v=inputs[2]: d(x, v, alpha), inputs[1], fake.detach(), inputs[3]
+            lambda x, v=inputs[2], d=d: d(x, v, alpha), inputs[1], fake.detach(), inputs[3]
         )
         g.zero_grad()
         d.zero_grad()

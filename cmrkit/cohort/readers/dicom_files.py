@@ -152,7 +152,9 @@ def _frame(path, index, header, place, measures, values, time):
         shape=(int(header.Rows), int(header.Columns)),
         position=position, orientation=orientation, spacing_mm=tuple(spacing.tolist()),
         time=None if time in (None, "") else float(time),
-        rescale=(float(values.get("RescaleSlope") or 1), float(values.get("RescaleIntercept") or 0)),
+        rescale=(
+            float(values.get("RescaleSlope") or 1), float(values.get("RescaleIntercept") or 0)
+        ),
         vendor=str(header.get("Manufacturer") or "").strip(),
         site=str(header.get("InstitutionName") or "").strip(),
         description=str(header.get("SeriesDescription") or ""),
