@@ -24,9 +24,9 @@ def workflow(kit, *arguments, **config):
 
 def would_run(kit, **config):
     """Rules that the workflow would run now."""
-    listing = workflow(kit, "--dry-run", "--quiet", "none", **config)
+    listing = workflow(kit, "--dry-run", **config)
     assert listing.returncode == 0, listing.stderr[-2000:]
-    return set(re.findall(r"^(?:local)?rule (\w+):", listing.stdout + listing.stderr, re.M))
+    return set(re.findall(r"^(\w+) +\d+$", listing.stdout + listing.stderr, re.M)) - {"total"}
 
 
 ALL = {name[3:] for name in paths.NOTEBOOKS} | {"report"}
