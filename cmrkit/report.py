@@ -18,7 +18,7 @@ PAGE = jinja2.Template(
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{{ study }}: study report</title>
 <style>
-body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 60rem; margin: 2rem auto;
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 72rem; margin: 2rem auto;
        padding: 0 1rem }
 h1 { margin-bottom: 0 } h2 { margin: 2.5rem 0 0; border-top: 1px solid #ccc; padding-top: 1rem }
 p.lead { color: #555; margin-top: .2rem } figure { margin: 1rem 0 } img { max-width: 100% }

@@ -2,8 +2,18 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm
+from statsmodels.stats.inter_rater import fleiss_kappa
 
-from cmrkit.audit.agreement import share_interval, share_with_interval, upper_bound
+from cmrkit.audit.agreement import (
+    agreement_coefficients,
+    frames_needed,
+    observers_needed,
+    sensitivity_index,
+    share_interval,
+    share_with_interval,
+    upper_bound,
+)
 
 
 def test_clopper_pearson_of_no_and_all_events():
@@ -48,3 +58,80 @@ def test_unlike_frames_of_a_patient_count_almost_as_frames():
 def test_frames_all_called_alike_count_as_patients():
     row = share_with_interval(np.zeros(80, dtype=bool), np.repeat(np.arange(8), 10))
     assert row["high"] == pytest.approx(share_interval(0, 8)[1])
+
+
+def counts_of(ratings):
+    """[units, categories] from [observers, units] ratings with 0 for none."""
+    ratings = np.array(ratings)
+    return np.stack([(ratings == value).sum(axis=0) for value in range(1, ratings.max() + 1)], 1)
+
+
+KRIPPENDORFF = [  # four observers, twelve units: Krippendorff 2011, example C
+    [1, 2, 3, 3, 2, 1, 4, 1, 2, 0, 0, 0],
+    [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, 0, 3],
+    [0, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, 0],
+    [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, 0],
+]
+
+
+def test_krippendorffs_alpha_of_his_own_example():
+    value, low, high = agreement_coefficients(counts_of(KRIPPENDORFF))["alpha"]
+    assert value == pytest.approx(0.743, abs=5e-4)
+    assert low < value < high
+
+
+def test_fleiss_kappa_equals_statsmodels():
+    table = np.random.default_rng(0).multinomial(5, [0.5, 0.3, 0.2], size=30)
+    assert agreement_coefficients(table)["fleiss"][0] == pytest.approx(fleiss_kappa(table))
+
+
+def test_two_observers_and_two_answers_by_hand():
+    # both yes 40, both no 1, unlike 9: seldom no, so kappa is low though 82 % agree
+    counts = np.array([[2, 0]] * 40 + [[0, 2]] + [[1, 1]] * 9)
+    result = agreement_coefficients(counts)
+    yes = 89 / 100
+    chance = 2 * yes * (1 - yes)
+    assert result["ac1"][0] == pytest.approx((0.82 - chance) / (1 - chance))
+    assert result["fleiss"][0] == pytest.approx((0.82 - 1 + chance) / chance)
+    assert result["alpha"][0] == pytest.approx(1 - 99 * 18 / (100**2 - 89**2 - 11**2))
+    assert result["ac1"][0] > 0.7 > 0.2 > result["fleiss"][0]
+
+
+def test_jackknife_interval_covers_the_truth():
+    rng = np.random.default_rng(1)
+    # each of 3 observers agrees with a fair coin's side 90 % of the time: kappa = 0.8^2
+    covered = 0
+    for _ in range(200):
+        side = rng.random(60) < 0.5
+        yes = (side[:, None] ^ (rng.random((60, 3)) < 0.1)).sum(axis=1)
+        _, low, high = agreement_coefficients(np.stack([yes, 3 - yes], 1))["fleiss"]
+        covered += low <= 0.64 <= high
+    assert covered / 200 > 0.9
+
+
+def test_agreement_on_one_answer_alone_leaves_kappa_undefined_and_ac1_at_one():
+    result = agreement_coefficients([[2, 0]] * 10)
+    assert np.isnan(result["fleiss"][0])
+    assert np.isnan(result["alpha"][0])
+    assert result["ac1"] == (1, 1, 1)
+
+
+def test_d_prime_by_hand_and_at_the_ends():
+    hits, false_alarms = norm.cdf([0.5, -0.5]) * 1001 - 0.5
+    d_prime, low, high = sensitivity_index(hits, 1000, false_alarms, 1000)
+    assert d_prime == pytest.approx(1)
+    rate = norm.cdf(0.5)
+    error = np.sqrt(2 * rate * (1 - rate) / (1000 * norm.pdf(0.5) ** 2))
+    assert (low, high) == pytest.approx((1 - 1.96 * error, 1 + 1.96 * error), abs=1e-3)
+    assert sensitivity_index(20, 20, 0, 20)[0] == pytest.approx(2 * norm.ppf(20.5 / 21))
+    assert sensitivity_index(10, 20, 10, 20)[0] == 0
+
+
+def test_frames_and_observers_needed():
+    assert frames_needed(0.03) == 99
+    assert upper_bound(0, 99) <= 0.03 < upper_bound(0, 98)
+    assert observers_needed(0.03, 98, 0.9) is None
+    # 200 frames bound what is found at 1.49 %; two who find 70 % each find 91 %: 1.63 %
+    assert observers_needed(0.02, 200, 0.7) == 2
+    assert observers_needed(0.0163, 200, 0.7) == 3
+    assert observers_needed(0.02, 200, 1.0) == 1

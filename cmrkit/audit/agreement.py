@@ -1,7 +1,10 @@
-"""How sure a share is: exact intervals and bounds."""
+"""How sure a share is, how far observers agree, and what they can tell apart."""
 
+import math
+
+import numpy as np
 import pandas as pd
-from scipy.stats import beta, binomtest
+from scipy.stats import beta, binomtest, norm, t
 
 
 def share_interval(count, total, level=0.95):
@@ -73,3 +76,123 @@ def _interval_of_real_count(count, total, level):
     low = beta.ppf(tail, count, total - count + 1) if count > 0 else 0.0
     high = beta.ppf(1 - tail, count + 1, total - count) if count < total else 1.0
     return float(low), float(high)
+
+
+def percent(share, low, high):
+    """A share and its interval in words, e.g. `5.1 % (4.0 to 6.3 %)`."""
+    return f"{100 * share:.1f} % ({100 * low:.1f} to {100 * high:.1f} %)"
+
+
+def agreement_coefficients(counts, level=0.95):
+    """Chance-corrected agreement of any number of observers, some of whom may skip frames.
+
+    Fleiss' kappa and Krippendorff's alpha fall towards 0 when nearly all frames get one answer,
+    however well observers agree; Gwet's AC1 does not.
+
+    Args:
+        counts: [frames, categories] observers who gave each answer to each frame; frames with
+            fewer than two answers are left out.
+        level: coverage of the intervals, from the jackknife over frames.
+
+    Returns:
+        dict from `fleiss`, `ac1`, `alpha` to (value, low, high); NaN where every answer is the
+        same and chance agreement is complete.
+
+    Source: Fleiss, Psychol Bull 1971;76:378; Gwet, Br J Math Stat Psychol 2008;61:29;
+    Krippendorff, Content Analysis, 3rd ed. 2013, chapter 12.
+    """
+    counts = np.asarray(counts, dtype=float)
+    counts = counts[counts.sum(axis=1) >= 2]
+    answers = counts.sum(axis=1, keepdims=True)
+    same = (counts * (counts - 1)).sum(axis=1, keepdims=True)
+    # all three are functions of sums over frames, so that leaving one out is a subtraction
+    parts = np.hstack(
+        [np.ones_like(answers), same / (answers * (answers - 1)), same / (answers - 1),
+         counts / answers, counts]
+    )  # fmt: skip
+    total = parts.sum(axis=0)
+    whole, without = _coefficients(total), _coefficients(total - parts)
+    n = len(parts)
+    result = {}
+    for name in whole:
+        spread = np.sqrt((n - 1) / n * ((without[name] - without[name].mean()) ** 2).sum())
+        reach = t.ppf(0.5 + level / 2, n - 1) * spread
+        value = float(whole[name])
+        result[name] = (value, float(max(-1, value - reach)), float(min(1, value + reach)))
+    return result
+
+
+@np.errstate(invalid="ignore", divide="ignore")
+def _coefficients(sums):
+    """Coefficients from the sums over frames in the last axis; see `agreement_coefficients`."""
+    frames, observed, same = sums[..., 0], sums[..., 1] / sums[..., 0], sums[..., 2]
+    shares, values = np.split(sums[..., 3:], 2, axis=-1)
+    shares = shares / frames[..., None]
+    by_fleiss = (shares**2).sum(axis=-1)
+    by_gwet = (shares * (1 - shares)).sum(axis=-1) / (shares.shape[-1] - 1)
+    n = values.sum(axis=-1)
+    unlike_by_chance = n**2 - (values**2).sum(axis=-1)
+    return {
+        "fleiss": (observed - by_fleiss) / (1 - by_fleiss),
+        "ac1": (observed - by_gwet) / (1 - by_gwet),
+        "alpha": 1 - (n - 1) * (n - same) / unlike_by_chance,
+    }
+
+
+def sensitivity_index(hits, signals, false_alarms, noises, level=0.95):
+    """d-prime of telling signals from noise: 0 is chance, 1 is 76 % right when bias-free.
+
+    Args:
+        hits, signals: signals called signal, of how many.
+        false_alarms, noises: noises called signal, of how many.
+        level: coverage, 0 to 1.
+
+    Returns:
+        (d_prime, low, high).
+
+    Source: Green and Swets 1966; interval Gourevitch and Galanter, Psychometrika 1967;32:25;
+    half a frame added to each cell, so that 0 and 1 stay finite: Hautus, Behav Res Methods
+    1995;27:46.
+    """
+    rates = np.array([(hits + 0.5) / (signals + 1), (false_alarms + 0.5) / (noises + 1)])
+    z = norm.ppf(rates)
+    d_prime = z[0] - z[1]
+    variance = (rates * (1 - rates) / (np.array([signals, noises]) * norm.pdf(z) ** 2)).sum()
+    reach = norm.ppf(0.5 + level / 2) * math.sqrt(variance)
+    return float(d_prime), float(d_prime - reach), float(d_prime + reach)
+
+
+def frames_needed(bound, level=0.95):
+    """Frames of which none may be implausible, so that the share is surely below the bound.
+
+    Args:
+        bound: upper bound wanted, above 0 and below 1.
+    """
+    return math.ceil(math.log(1 - level) / math.log(1 - bound))
+
+
+def observers_needed(bound, frames, sensitivity, level=0.95):
+    """Observers who must each find nothing in the same frames to reach an upper bound.
+
+    An observer who finds an implausible frame with this sensitivity leaves the bound on the share
+    of those found at `upper_bound(0, frames)`, and the bound on all at that over the sensitivity;
+    k observers together find 1 - (1 - sensitivity)^k.
+
+    Choice: observers miss independently of each other; if all miss the same frames, no number is
+    enough.
+
+    Args:
+        bound: upper bound wanted on the implausible share.
+        frames: frames that each observer reads.
+        sensitivity: share of planted controls that one observer finds, above 0.
+
+    Returns:
+        number of observers, or None where even perfect ones would need more frames
+        (`frames_needed`).
+    """
+    least = upper_bound(0, frames, level) / bound
+    if least >= 1:
+        return None
+    if sensitivity >= 1:
+        return 1
+    return max(1, math.ceil(math.log(1 - least) / math.log(1 - sensitivity)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cmrkit.audit.agreement import share_with_interval, upper_bound
+from cmrkit.audit.agreement import percent, share_with_interval, upper_bound
 from cmrkit.audit.controls import make_controls
 from cmrkit.audit.part import Part
 from cmrkit.audit.ranges import PatientRanges
@@ -142,16 +142,12 @@ def _summary(view, readings, performance, threshold):
 def _verdict(view, found, sensitivity, specificity, informative, blind):
     mostly = f"; it misses most frames with {' or '.join(blind)}" if blind else ""
     if not informative:
-        right = _percent(sensitivity["share"], sensitivity["low"], sensitivity["high"])
+        right = percent(sensitivity["share"], sensitivity["low"], sensitivity["high"])
         return f"{view}: not informative: {TITLE}, finds {right} of the planted frames{mostly}"
-    called = _percent(found["share"], found["low"], found["high"])
-    alarm = _percent(*(1 - specificity[key] for key in ("share", "high", "low")))
+    called = percent(found["share"], found["low"], found["high"])
+    alarm = percent(*(1 - specificity[key] for key in ("share", "high", "low")))
     relation = "more than" if found["low"] > 1 - specificity["low"] else "against"
     return (
         f"{view}: {called} of synthetic frames called implausible ({TITLE}), "
         f"{relation} {alarm} of held-out patient frames{mostly}"
     )
-
-
-def _percent(share, low, high):
-    return f"{100 * share:.1f} % ({100 * low:.1f} to {100 * high:.1f} %)"

@@ -1,10 +1,10 @@
-"""The reading list: which frames observers see, in which order, and the key that tells what they
-were.
+"""The reading list: what observers see, in which order, and the key that tells what it was.
 
-An observer's folder holds the frames in reading order, printable sheets and an empty answer table,
-and nothing that tells a synthetic frame from a patient's. The key lies in a folder of its own.
+An observer's folder holds the frames in reading order and an empty answer table, and nothing that
+tells a synthetic frame from a patient's. The key lies in a folder of its own.
 """
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -102,11 +102,13 @@ def reading_order(frames, seed, observer):
     return key.assign(repeat=key["row"].duplicated())
 
 
-def write_reading(folder, key_folder, reading, seed, observers):
+def write_reading(folder, key_folder, reading, seed, observers, cines=None):
     """Write one folder an observer, and the keys elsewhere.
 
-    `<folder>/<observer>/` gets `frames.npz` (`images` [n, R, R] uint8 in reading order) and
-    `answers.csv` (empty, one line a frame); `<key_folder>/<observer>.csv` gets the key.
+    `<folder>/<observer>/` gets `frames.npz` (`images` [n, R, R] uint8 in reading order; with
+    cines also `cine_<item>` [phases, R, R]) and `answers.csv` (empty, one line a frame);
+    `<key_folder>/<observer>.csv` gets the key. Written again with the same frames, it leaves the
+    answers as they are.
 
     Args:
         folder: where the observers' folders go.
@@ -114,12 +116,15 @@ def write_reading(folder, key_folder, reading, seed, observers):
         reading: `Part` from `draw_reading`.
         seed: study seed.
         observers: names, e.g. `["observer-1", "observer-2"]`.
+        cines: `Part` of patients; a patient frame on the list then comes with the other phases of
+            its slice. Only patients have cines, so such a list cannot ask real or synthetic.
 
     Returns:
         dict from observer to key.
 
     Raises:
-        ValueError: the key folder lies inside the observers' folder.
+        ValueError: the key folder lies inside the observers' folder, or an observer has already
+            answered another list there.
     """
     folder, key_folder = Path(folder), Path(key_folder)
     if key_folder.resolve().is_relative_to(folder.resolve()):
@@ -127,14 +132,46 @@ def write_reading(folder, key_folder, reading, seed, observers):
     key_folder.mkdir(parents=True, exist_ok=True)
     keys = {}
     for observer in observers:
-        own = folder / observer
-        own.mkdir(parents=True, exist_ok=True)
         keys[observer] = key = reading_order(reading.frames, seed, observer)
-        _write(own / "frames.npz", lambda f, k=key: np.savez(f, images=reading.images[k["row"]]))
-        answers = pd.DataFrame({"item": key["item"]}).reindex(columns=ANSWER_COLUMNS)
-        _write(own / "answers.csv", lambda f, a=answers: a.to_csv(f, index=False))
+        arrays = {"images": reading.images[key["row"]]}
+        if cines is not None:
+            arrays |= _cines_of(key, cines)
+        _write_list(folder / observer, key, arrays)
         _write(key_folder / f"{observer}.csv", lambda f, k=key: k.to_csv(f, index=False))
     return keys
+
+
+def _cines_of(key, patients):
+    """All phases of the slice of every patient frame on the list, in order."""
+    slices = patients.frames.groupby(["patient_id", "view", "slice_index"]).indices
+    rows = patients.frames.set_index("frame_id")[["patient_id", "view", "slice_index"]]
+    arrays = {}
+    for line in key[key["group"] == "patient"].itertuples():
+        members = slices[tuple(rows.loc[line.frame_id])]
+        order = patients.frames["phase_index"].to_numpy()[members].argsort(kind="stable")
+        arrays[f"cine_{line.item}"] = patients.images[members[order]]
+    return arrays
+
+
+def _write_list(folder, key, arrays):
+    """Write an observer's frames and empty answer table, unless the same list is there."""
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    frames, by_hand, log = (folder / n for n in ("frames.npz", "answers.csv", "answers.jsonl"))
+    if frames.exists() and frames.read_bytes() == content.getvalue() and by_hand.exists():
+        return
+    begun = log.exists() and log.read_text().count("\n") > 1
+    if by_hand.exists():
+        begun |= bool(pd.read_csv(by_hand).drop(columns="item").notna().any(axis=None))
+    if begun:
+        raise ValueError(
+            f"{folder}: holds answers to another reading list; move the folder away to begin anew"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    log.unlink(missing_ok=True)
+    _write(frames, lambda file: file.write(content.getvalue()))
+    empty = pd.DataFrame({"item": key["item"]}).reindex(columns=ANSWER_COLUMNS)
+    _write(by_hand, lambda file: empty.to_csv(file, index=False))
 
 
 def _write(path, write):
