@@ -12,7 +12,7 @@ from cmrkit.pggan.sampling import sample
 GRID_FRAMES = 16  # fixed-latent frames a view
 DIVERSITY_PAIRS = 64  # pairs a view for the MS-SSIM of each tick
 REALISM_FRAMES = 256  # frames a view and set for the sliced Wasserstein distance
-COLLAPSE_MARGIN = 0.45  # MS-SSIM above the patients' own; half-trained frames reach 0.37 and recover
+COLLAPSE_MARGIN = 0.45  # of MS-SSIM above the patients' own; Choice: half-trained frames reach 0.37
 SATURATED_LOSS = 0.01  # of the logistic discriminator: it is never wrong any more
 DIVERGED_SCORE = 1e4  # of the Wasserstein critic, which the drift term keeps near 0
 PATIENCE_TICKS = 3  # in a row, before training is stopped
