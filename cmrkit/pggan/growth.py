@@ -75,12 +75,14 @@ def _starts(recipe):
 def next_tick(recipe, images_shown):
     """Images shown when the tick that starts at `images_shown` ends.
 
-    A tick is `tick_kimg` long, in whole steps, and ends early with its level.
+    A tick is `tick_kimg` long, in whole steps. The last one of a level ends with it and is between
+    half and one and a half as long, so that no line of statistics is the mean of a step or two.
     """
     here = stage(recipe, images_shown)
     end_of_level = _starts(recipe)[here.level + 1]
-    steps = max(1, round(recipe.tick_kimg * 1000 / here.batch))
-    return min(images_shown + steps * here.batch, end_of_level)
+    images = max(1, round(recipe.tick_kimg * 1000 / here.batch)) * here.batch
+    left = end_of_level - images_shown - images
+    return end_of_level if left < images / 2 else images_shown + images
 
 
 def ema_beta(recipe, images_shown, batch):

@@ -200,7 +200,10 @@ class _LeakyPixelNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x):
         y = F.leaky_relu(x, LEAK)
-        inverse = torch.rsqrt(full(y).square().mean(dim=1, keepdim=True) + 1e-8).to(x.dtype)
+        # The norm sums in float32 without a float32 copy of y, which would be the larger half.
+        wide = torch.promote_types(y.dtype, torch.float32)
+        norm = torch.linalg.vector_norm(y, dim=1, keepdim=True, dtype=wide)  # [N, 1, R, R]
+        inverse = torch.rsqrt(norm.square() / y.shape[1] + 1e-8).to(y.dtype)
         y.mul_(inverse)
         ctx.save_for_backward(y, inverse)
         return y
