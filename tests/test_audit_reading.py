@@ -5,14 +5,12 @@ import pandas as pd
 import pytest
 from hearts import draw_patients, draw_synthetic
 
-from cmrkit.audit.part import Part
 from cmrkit.audit.reading import draw_reading, reading_order, write_reading
+from cmrkit.cohort.part import join
 
 
 def both_views(draw):
-    parts = [draw(view) for view in ("4ch", "sax")]
-    images, masks, frames = zip(*parts, strict=True)
-    return Part(np.concatenate(images), np.concatenate(masks), pd.concat(frames, ignore_index=True))
+    return join(*(draw(view) for view in ("4ch", "sax")))
 
 
 SYNTHETIC = both_views(lambda view: draw_synthetic(30, seed=len(view), view=view))

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cmrkit.audit.controls import generator, make_controls
-from cmrkit.audit.part import Part
+from cmrkit.cohort.part import Part, join
 
 ANSWER_COLUMNS = ("item", "plausible", "real", "reason", "confidence")
 REPEAT_SHARE = 0.1
@@ -58,8 +58,7 @@ def draw_reading(synthetic, patients, seed, synthetic_frames, patient_frames=0):
         drawn.append(_labelled(ours.take(np.sort(shown)), "synthetic"))
         drawn.append(_labelled(theirs.take(np.sort(order[:patient_frames])), "patient"))
         drawn.append(_labelled(planted, "control"))
-    images, masks, frames = zip(*drawn, strict=True)
-    return Part(np.concatenate(images), np.concatenate(masks), pd.concat(frames, ignore_index=True))
+    return join(*drawn)
 
 
 def _patients_in_turn(patient_ids, rng):
