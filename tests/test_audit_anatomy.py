@@ -6,8 +6,9 @@ import pytest
 from hearts import draw_patients
 
 from cmrkit.audit.anatomy import measure_anatomy
-from cmrkit.audit.part import Part, block_means
+from cmrkit.audit.blocks import block_means
 from cmrkit.audit.ranges import PatientRanges
+from cmrkit.cohort.part import Part
 
 
 def one_frame(mask, labels=(1, 2, 3), image=None):

@@ -9,8 +9,8 @@ from hearts import draw_patients, draw_synthetic
 from cmrkit.audit import memorisation
 from cmrkit.audit.controls import plant_copies
 from cmrkit.audit.memorisation import auc_interval, audit_memorisation, copy_threshold
-from cmrkit.audit.part import Part
 from cmrkit.audit.search import aligned_distance, nearest_in_groups
+from cmrkit.cohort.part import Part
 
 GAN, HELD_OUT = draw_patients(24, seed=1), draw_patients(12, seed=2, name="h")
 SYNTHETIC = draw_synthetic(80, seed=3)

@@ -6,8 +6,8 @@ import pytest
 from hearts import draw_patients, draw_synthetic
 
 from cmrkit.audit.controls import make_controls
-from cmrkit.audit.part import Part
 from cmrkit.audit.plausibility import TITLE, read_automatically
+from cmrkit.cohort.part import Part
 
 REFERENCE, HELD_OUT = draw_patients(30, seed=1), draw_patients(15, seed=2, name="h")
 SYNTHETIC = draw_synthetic(120, seed=3)

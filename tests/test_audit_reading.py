@@ -5,14 +5,12 @@ import pandas as pd
 import pytest
 from hearts import draw_patients, draw_synthetic
 
-from cmrkit.audit.part import Part
 from cmrkit.audit.reading import draw_reading, reading_order, write_reading
+from cmrkit.cohort.part import join
 
 
 def both_views(draw):
-    parts = [draw(view) for view in ("4ch", "sax")]
-    images, masks, frames = zip(*parts, strict=True)
-    return Part(np.concatenate(images), np.concatenate(masks), pd.concat(frames, ignore_index=True))
+    return join(*(draw(view) for view in ("4ch", "sax")))
 
 
 SYNTHETIC = both_views(lambda view: draw_synthetic(30, seed=len(view), view=view))
@@ -61,12 +59,12 @@ def test_a_tenth_is_shown_again_much_later(drawn):
 def test_what_observers_get_tells_nothing(drawn, tmp_path):
     keys = write_reading(tmp_path / "reading", tmp_path / "keys", drawn, 1, ["a"])
     names = {path.name for path in (tmp_path / "reading" / "a").iterdir()}
-    assert names == {"frames.npz", "answers.csv"}
-    answers = pd.read_csv(tmp_path / "reading" / "a" / "answers.csv")
+    assert names == {"frames.npz", "answers-a.csv"}
+    answers = pd.read_csv(tmp_path / "reading" / "a" / "answers-a.csv")
     assert list(answers["item"]) == list(keys["a"]["item"])
     assert answers.drop(columns="item").isna().all().all()
     shown = np.load(tmp_path / "reading" / "a" / "frames.npz")
-    assert list(shown) == ["images"]
+    assert list(shown) == ["images", "observer", "ask_real"]
     assert np.array_equal(shown["images"], drawn.images[keys["a"]["row"]])
     key = pd.read_csv(tmp_path / "keys" / "a.csv", keep_default_na=False)
     assert list(key["group"]) == list(keys["a"]["group"])

@@ -3,16 +3,12 @@ import pandas as pd
 import pytest
 import torch
 
-from cmrkit.cohort.frames import SYNTHETIC_SCHEMA
-from cmrkit.cohort.store import CohortWriter
+from cmrkit.cohort.part import Part, join
 from cmrkit.unet.arms import (
-    LabelledFrames,
     common_labels,
     draw_frames,
     draw_patients,
     hold_out,
-    join,
-    load_frames,
     training_sets,
 )
 from cmrkit.unet.manual import export_for_drawing
@@ -30,7 +26,7 @@ def _patients(patients=6, frames=4):
             "labels_present": [[1, 3]] * count,
         }
     )
-    return LabelledFrames(table, *_pixels(count, first=1))
+    return Part(*_pixels(count, first=1), table)
 
 
 def _synthetic(count=40):
@@ -42,7 +38,7 @@ def _synthetic(count=40):
             "labels_present": [[1, 2, 3]] * count,
         }
     )
-    return LabelledFrames(table, *_pixels(count, first=101))
+    return Part(*_pixels(count, first=101), table)
 
 
 def _pixels(count, first):
@@ -65,24 +61,24 @@ def _consistent(data):
         int(name[1:]) + 101 if name[0] == "s" else 4 * int(name[1]) + int(name[4]) + 1
         for name in data.frames["frame_id"]
     ]
-    return grey.tolist() == number and len(data.masks) == len(data)
+    return grey.tolist() == number and len(data.masks) == len(data.frames)
 
 
 def test_the_published_arms_take_every_frame_of_their_source():
     sets = _sets("patient", "synthetic")
-    assert {arm: len(data) for arm, data in sets.items()} == {"patient": 24, "synthetic": 40}
+    assert {arm: len(data.frames) for arm, data in sets.items()} == {"patient": 24, "synthetic": 40}
 
 
 def test_equal_frames_shrinks_every_arm_to_the_smallest():
     sets = _sets("patient", "synthetic", "patient+synthetic", equal_frames=True)
-    assert {len(data) for data in sets.values()} == {24}
+    assert {len(data.frames) for data in sets.values()} == {24}
     assert all(_consistent(data) for data in sets.values())
 
 
 def test_the_mixed_arm_holds_one_synthetic_frame_a_patient_frame():
     mixed = _sets("patient+synthetic")["patient+synthetic"]
     assert mixed.frames["patient_id"].notna().sum() == 24
-    assert len(mixed) == 48
+    assert len(mixed.frames) == 48
     assert _consistent(mixed)
 
 
@@ -152,14 +148,14 @@ def test_no_patient_is_in_training_and_in_validation():
     training, validation = hold_out(join(_patients(), _synthetic()), 0.25, seed=1)
     ids = [set(data.frames["patient_id"].dropna()) for data in (training, validation)]
     assert not ids[0] & ids[1]
-    assert len(training) + len(validation) == 64
+    assert len(training.frames) + len(validation.frames) == 64
     assert _consistent(training)
     assert _consistent(validation)
 
 
 def test_synthetic_frames_are_held_out_one_by_one():
     training, validation = hold_out(_synthetic(), 0.25, seed=1)
-    assert (len(training), len(validation)) == (30, 10)
+    assert (len(training.frames), len(validation.frames)) == (30, 10)
 
 
 @pytest.mark.parametrize("share", [0, 1, -0.2])
@@ -171,22 +167,3 @@ def test_a_share_that_leaves_nothing_is_refused(share):
 def test_one_patient_cannot_be_split():
     with pytest.raises(ValueError, match="nothing would be left"):
         hold_out(_patients(patients=1), 0.5, seed=1)
-
-
-def test_frames_are_read_by_view_and_without_unannotated_ones(tmp_path):
-    images, masks = _pixels(3, first=1)
-    masks[2] = 0
-    rows = [
-        {
-            "frame_id": f"s{i}", "index": i, "seed": 1, "view": view, "spacing_row_mm": 1.0,
-            "spacing_col_mm": 1.0, "labels_present": labels, "source": "pggan",
-        }
-        for i, (view, labels) in enumerate([("4ch", [1]), ("sax", [1]), ("sax", [])])
-    ]  # fmt: skip
-    with CohortWriter(tmp_path, SIDE, SYNTHETIC_SCHEMA) as cohort:
-        cohort.append(images, masks, rows)
-    data = load_frames(tmp_path, "sax")
-    assert data.frames["frame_id"].tolist() == ["s1"]
-    assert data.images[0, 0, 0] == 2
-    with pytest.raises(ValueError, match="no annotated frame of view '2ch'"):
-        load_frames(tmp_path, "2ch")

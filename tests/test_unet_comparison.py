@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmrkit.unet.arms import LabelledFrames
+from cmrkit.cohort.part import Part
 from cmrkit.unet.comparison import compare_arms, dose_response, dose_summary, worth_in_frames
 from cmrkit.unet.evaluation import segment
 from cmrkit.unet.network import load_unet
@@ -30,7 +30,7 @@ def _frames(patients, frames=3, side=32):
             "labels_present": [[1]] * count,
         }
     )
-    return LabelledFrames(table, images, masks)
+    return Part(images, masks, table)
 
 
 def test_every_arm_and_seed_is_scored_on_every_external_frame_and_kept(tmp_path):

@@ -33,17 +33,16 @@ def upper_bound(count, total, level=0.95):
     return test.proportion_ci(level, method="exact").high
 
 
-def share_with_interval(calls, clusters=None, level=0.95):
-    """Share of frames called, with an interval that knows which frames belong together.
+def share_with_interval(calls, clusters=None, crossed=None, level=0.95):
+    """Share of frames called, with an interval that knows which calls belong together.
 
     Frames of one patient resemble each other and count for less than as many patients. The interval
-    is Clopper-Pearson on the effective number of frames: frames over the design effect, which is
-    the variance between patients over the binomial variance. Where every frame is called alike, the
-    variance says nothing, and the number of patients is used.
+    is Clopper-Pearson on the effective number of calls, see `effective_number`.
 
     Args:
         calls: [n] bool.
-        clusters: [n] patient of each frame; None where frames are independent.
+        clusters: [n] patient (or frame) of each call; None where calls are independent.
+        crossed: [n] second grouping across the first, e.g. the observer.
         level: coverage, 0 to 1.
 
     Returns:
@@ -53,21 +52,41 @@ def share_with_interval(calls, clusters=None, level=0.95):
     """
     n, count = len(calls), int(calls.sum())
     share = count / n
-    effective = n if clusters is None else _effective_number(calls, clusters)
+    effective = n if clusters is None else effective_number(calls, clusters, crossed)
     low, high = _interval_of_real_count(share * effective, effective, level)
     return {"count": count, "frames": n, "share": share, "low": low, "high": high}
 
 
-def _effective_number(calls, clusters):
-    sums = pd.DataFrame({"call": calls.astype(float), "patient": clusters}).groupby("patient")
-    table = sums["call"].agg(["sum", "size"])
-    patients, n = len(table), len(calls)
-    share = table["sum"].sum() / n
-    if share in (0, 1) or patients == 1:
-        return patients
-    residuals = table["sum"] - share * table["size"]
-    variance = patients / (patients - 1) * (residuals**2).sum() / n**2
+def effective_number(calls, clusters, crossed=None):
+    """How many independent calls carry as much information: calls over the design effect.
+
+    The design effect is the variance between clusters over the binomial variance. Where every call
+    is alike, the variance says nothing, and the number of clusters is used.
+
+    Args:
+        calls: [n] bool.
+        clusters: [n] e.g. patient, or frame where several observers call each.
+        crossed: [n] second grouping across the first, e.g. the observer; the variances of both add
+            up, less what they share. Two observers say little about how observers vary.
+
+    Source: Kish, Survey Sampling, 1965; two ways: Cameron, Gelbach and Miller, J Bus Econ Stat
+    2011;29:238.
+    """
+    calls, n = np.asarray(calls, dtype=float), len(calls)
+    share, groups = calls.mean(), len(np.unique(clusters))
+    if share in (0, 1) or groups == 1:
+        return groups
+    residuals = pd.Series(calls - share)
+    variance = _variance_between(residuals, clusters)
+    if crossed is not None and len(np.unique(crossed)) > 1:
+        both = variance + _variance_between(residuals, crossed) - (residuals**2).sum() / n**2
+        variance = max(variance, both)
     return min(n, share * (1 - share) / variance) if variance > 0 else n
+
+
+def _variance_between(residuals, clusters):
+    sums = residuals.groupby(np.asarray(clusters)).sum()
+    return len(sums) / (len(sums) - 1) * (sums**2).sum() / len(residuals) ** 2
 
 
 def _interval_of_real_count(count, total, level):
@@ -184,14 +203,14 @@ def observers_needed(bound, frames, sensitivity, level=0.95):
     Args:
         bound: upper bound wanted on the implausible share.
         frames: frames that each observer reads.
-        sensitivity: share of planted controls that one observer finds, above 0.
+        sensitivity: share of planted controls that one observer finds.
 
     Returns:
         number of observers, or None where even perfect ones would need more frames
-        (`frames_needed`).
+        (`frames_needed`), or where they find nothing.
     """
     least = upper_bound(0, frames, level) / bound
-    if least >= 1:
+    if least >= 1 or sensitivity <= 0:
         return None
     if sensitivity >= 1:
         return 1

@@ -9,8 +9,8 @@ from scipy.stats import norm, quantile_test
 
 from cmrkit.audit.agreement import share_with_interval, upper_bound
 from cmrkit.audit.controls import plant_copies
-from cmrkit.audit.part import Part
 from cmrkit.audit.search import aligned_distance, nearest_in_groups
+from cmrkit.cohort.part import Part
 
 CANDIDATES = 3  # nearest patients on coarse frames that are compared again on fine ones
 MARGIN = 0.6  # of the lowest ratio of an uncopied patient; see copy_threshold

@@ -12,8 +12,8 @@ import pandas as pd
 
 from cmrkit.audit.agreement import percent, share_with_interval, upper_bound
 from cmrkit.audit.controls import make_controls
-from cmrkit.audit.part import Part
 from cmrkit.audit.ranges import PatientRanges
+from cmrkit.cohort.part import Part
 
 TITLE = "automated reader, no human ratings"
 LEAST_SENSITIVITY = 0.6  # Choice: of the interval's lower end; about 7 patients, every fault found

@@ -7,7 +7,7 @@ from sklearn.decomposition import PCA
 from sklearn.model_selection import GroupKFold
 
 from cmrkit.audit.anatomy import measure_anatomy
-from cmrkit.audit.part import block_means
+from cmrkit.audit.blocks import block_means
 
 TYPICALITY_SIDE = 32  # pixels; coarse, since fine texture is told by sharpness
 TYPICALITY_COMPONENTS = 32

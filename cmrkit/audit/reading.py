@@ -1,7 +1,8 @@
 """The reading list: what observers see, in which order, and the key that tells what it was.
 
 An observer's folder holds the frames in reading order and an empty answer table, and nothing that
-tells a synthetic frame from a patient's. The key lies in a folder of its own.
+tells a synthetic frame from a patient's. The key lies in a folder of its own. `audit.answers` reads
+what observers said.
 """
 
 import io
@@ -10,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cmrkit.audit.answers import COLUMNS, ReadingList
 from cmrkit.audit.controls import generator, make_controls
-from cmrkit.audit.part import Part
+from cmrkit.cohort.part import Part, join
 
-ANSWER_COLUMNS = ("item", "plausible", "real", "reason", "confidence")
 REPEAT_SHARE = 0.1
 CONTROL_SHARE = 0.15
 
@@ -58,8 +59,7 @@ def draw_reading(synthetic, patients, seed, synthetic_frames, patient_frames=0):
         drawn.append(_labelled(ours.take(np.sort(shown)), "synthetic"))
         drawn.append(_labelled(theirs.take(np.sort(order[:patient_frames])), "patient"))
         drawn.append(_labelled(planted, "control"))
-    images, masks, frames = zip(*drawn, strict=True)
-    return Part(np.concatenate(images), np.concatenate(masks), pd.concat(frames, ignore_index=True))
+    return join(*drawn)
 
 
 def _patients_in_turn(patient_ids, rng):
@@ -105,10 +105,11 @@ def reading_order(frames, seed, observer):
 def write_reading(folder, key_folder, reading, seed, observers, cines=None):
     """Write one folder an observer, and the keys elsewhere.
 
-    `<folder>/<observer>/` gets `frames.npz` (`images` [n, R, R] uint8 in reading order; with
-    cines also `cine_<item>` [phases, R, R]) and `answers.csv` (empty, one line a frame);
-    `<key_folder>/<observer>.csv` gets the key. Written again with the same frames, it leaves the
-    answers as they are.
+    `<folder>/<observer>/` gets `frames.npz` (`images` [n, R, R] uint8 in reading order,
+    `observer`, `ask_real`; with cines also `cine_<item>` [phases, R, R]) and
+    `answers-<observer>.csv` (empty, one line a frame); `<key_folder>/<observer>.csv` gets the key.
+    Written again with the same frames, it leaves the answers as they are. Observers are asked if
+    a frame is real where patient frames are on the list.
 
     Args:
         folder: where the observers' folders go.
@@ -130,10 +131,12 @@ def write_reading(folder, key_folder, reading, seed, observers, cines=None):
     if key_folder.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"key_folder: {key_folder} lies in {folder}; keep the key apart")
     key_folder.mkdir(parents=True, exist_ok=True)
+    ask_real = cines is None and (reading.frames["group"] == "patient").any()
     keys = {}
     for observer in observers:
         keys[observer] = key = reading_order(reading.frames, seed, observer)
-        arrays = {"images": reading.images[key["row"]]}
+        images = reading.images[key["row"]]
+        arrays = {"images": images, "observer": np.array(observer), "ask_real": ask_real}
         if cines is not None:
             arrays |= _cines_of(key, cines)
         _write_list(folder / observer, key, arrays)
@@ -157,21 +160,30 @@ def _write_list(folder, key, arrays):
     """Write an observer's frames and empty answer table, unless the same list is there."""
     content = io.BytesIO()
     np.savez(content, **arrays)
-    frames, by_hand, log = (folder / n for n in ("frames.npz", "answers.csv", "answers.jsonl"))
-    if frames.exists() and frames.read_bytes() == content.getvalue() and by_hand.exists():
-        return
-    begun = log.exists() and log.read_text().count("\n") > 1
-    if by_hand.exists():
-        begun |= bool(pd.read_csv(by_hand).drop(columns="item").notna().any(axis=None))
-    if begun:
-        raise ValueError(
-            f"{folder}: holds answers to another reading list; move the folder away to begin anew"
-        )
+    frames = folder / "frames.npz"
+    if frames.exists():
+        old = ReadingList(folder)
+        if frames.read_bytes() == content.getvalue() and old.paper_path.exists():
+            return
+        if _begun(old):
+            raise ValueError(
+                f"{folder}: holds answers to another reading list; move the folder away to begin "
+                "anew"
+            )
+        old.log_path.unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
-    log.unlink(missing_ok=True)
     _write(frames, lambda file: file.write(content.getvalue()))
-    empty = pd.DataFrame({"item": key["item"]}).reindex(columns=ANSWER_COLUMNS)
-    _write(by_hand, lambda file: empty.to_csv(file, index=False))
+    empty = pd.DataFrame({"item": key["item"]}).reindex(columns=COLUMNS).drop(columns="reaction_s")
+    _write(ReadingList(folder).paper_path, lambda file: empty.to_csv(file, index=False))
+
+
+def _begun(old):
+    """Whether an observer has answered a list, in the rater or on paper."""
+    if old.log_path.exists() and old.log_path.read_text().count("\n") > 1:
+        return True
+    if not old.paper_path.exists():
+        return False
+    return bool(pd.read_csv(old.paper_path).drop(columns="item").notna().any(axis=None))
 
 
 def _write(path, write):

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.nn.functional import avg_pool2d
 
-from cmrkit.audit.part import block_means
+from cmrkit.audit.blocks import block_means
 
 COARSE_SIDE = 16
 MIDDLE_SIDE = 32

@@ -128,7 +128,7 @@ def write_sheets(path, images, columns=5, rows=7):
         for start in range(0, len(images), page):
             figure, axes = plt.subplots(rows, columns, figsize=size(210, 297))
             last = min(start + page, len(images))
-            figure.suptitle(f"Frames {start + 1} to {last}. Tick, then copy into answers.csv.")
+            figure.suptitle(f"Frames {start + 1} to {last}. Tick, then copy into the answer table.")
             _bare(axes.ravel())
             for axis, number in zip(axes.ravel(), range(start, last), strict=False):
                 axis.imshow(images[number], vmin=0, vmax=255, interpolation="bicubic")

@@ -1,65 +1,14 @@
 """The arms of the study: which labelled frames train each U-Net."""
 
 import zlib
-from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 
-from cmrkit.cohort.frames import read_frames
-from cmrkit.cohort.store import load_pixels
+from cmrkit.cohort.part import Part, join
 from cmrkit.unet.evaluation import segment
 from cmrkit.unet.manual import read_drawn_masks
 
 ARMS = ("patient", "synthetic", "synthetic-teacher", "synthetic-manual", "patient+synthetic")
-
-
-@dataclass(frozen=True)
-class LabelledFrames:
-    """Frames of one view with their label maps.
-
-    Attributes:
-        frames: n rows of a patient or synthetic frame table; a synthetic frame has no patient_id.
-        images: [n, R, R] uint8.
-        masks: [n, R, R] uint8, labels as `frames.LABELS`.
-    """
-
-    frames: pd.DataFrame
-    images: np.ndarray
-    masks: np.ndarray
-
-    def __len__(self):
-        return len(self.frames)
-
-    def take(self, rows):
-        """The frames in these rows, in this order."""
-        frames = self.frames.iloc[rows].reset_index(drop=True)
-        return LabelledFrames(frames, self.images[rows], self.masks[rows])
-
-
-def load_frames(folder, view, role=None):
-    """Read the annotated frames of one view from a cohort folder.
-
-    Args:
-        folder: patient or synthetic cohort folder.
-        view: `4ch`, `2ch` or `sax`.
-        role: `gan`, `unet` or `external`; None for a synthetic cohort.
-
-    Returns:
-        LabelledFrames.
-
-    Raises:
-        FileNotFoundError: the folder holds no cohort.
-        ValueError: it holds no annotated frame of this view and role.
-    """
-    frames = read_frames(folder)
-    wanted = (frames["view"] == view) & (frames["labels_present"].str.len() > 0)
-    if role is not None:
-        wanted &= frames["role"] == role
-    rows = np.flatnonzero(wanted)
-    if not len(rows):
-        raise ValueError(f"{folder}: no annotated frame of view {view!r}, role {role!r}")
-    return LabelledFrames(frames.iloc[rows].reset_index(drop=True), *load_pixels(folder, rows))
 
 
 def common_labels(*sets):
@@ -82,15 +31,15 @@ def training_sets(
 
     Args:
         arms: names out of `ARMS`.
-        patients: LabelledFrames of the role `unet`.
-        synthetic: LabelledFrames of the synthetic cohort, same view.
+        patients: `Part` of the role `unet`.
+        synthetic: `Part` of the synthetic cohort, same view.
         seed: of the frames drawn where not all are taken.
         teacher: TrainedUNet of the GAN role, for `synthetic-teacher`.
         manual_folder: folder of drawn masks, for `synthetic-manual`.
         equal_frames: draw from each arm as many frames as the smallest arm has.
 
     Returns:
-        dict from arm to LabelledFrames.
+        dict from arm to `Part`.
 
     Raises:
         ValueError: an arm is unknown, or what it needs is not given.
@@ -109,12 +58,12 @@ def training_sets(
         elif arm == "synthetic-manual":
             sets[arm] = _labelled_by_hand(synthetic, manual_folder)
         elif arm == "patient+synthetic":
-            count = min(len(patients), len(synthetic))
+            count = min(len(patients.frames), len(synthetic.frames))
             sets[arm] = join(patients, draw_frames(synthetic, count, seed))
         else:
             raise ValueError(f"arms: unknown arm {arm!r}; allowed: {', '.join(ARMS)}")
     if equal_frames:
-        smallest = min(map(len, sets.values()))
+        smallest = min(len(data.frames) for data in sets.values())
         sets = {arm: draw_frames(data, smallest, seed) for arm, data in sets.items()}
     return sets
 
@@ -123,8 +72,8 @@ def _labelled_by_teacher(synthetic, teacher):
     if teacher is None:
         raise ValueError("teacher: None; train a U-Net on the GAN role for arm synthetic-teacher")
     masks = segment(teacher, synthetic.images)
-    frames = synthetic.frames.assign(labels_present=[list(teacher.labels)] * len(synthetic))
-    return replace(synthetic, frames=frames, masks=masks)
+    frames = synthetic.frames.assign(labels_present=[list(teacher.labels)] * len(synthetic.frames))
+    return synthetic._replace(frames=frames, masks=masks)
 
 
 def _labelled_by_hand(synthetic, folder):
@@ -137,17 +86,8 @@ def _labelled_by_hand(synthetic, folder):
         raise ValueError(f"{folder}: frame {unknown[0]!r} is not in the synthetic cohort")
     chosen = synthetic.take(np.flatnonzero(frame_ids.isin(drawn)))
     masks = np.stack([drawn[frame_id] for frame_id in chosen.frames["frame_id"]])
-    frames = chosen.frames.assign(labels_present=[labels] * len(chosen))
-    return LabelledFrames(frames, chosen.images, masks)
-
-
-def join(*sets):
-    """Several sets of frames as one."""
-    return LabelledFrames(
-        pd.concat([data.frames for data in sets], ignore_index=True),
-        np.concatenate([data.images for data in sets]),
-        np.concatenate([data.masks for data in sets]),
-    )
+    frames = chosen.frames.assign(labels_present=[labels] * len(chosen.frames))
+    return Part(chosen.images, masks, frames)
 
 
 def draw_frames(data, count, seed):
@@ -156,7 +96,7 @@ def draw_frames(data, count, seed):
     Raises:
         ValueError: there are fewer than `count` frames.
     """
-    return data.take(np.sort(_drawn(np.arange(len(data)), count, seed, "frames")))
+    return data.take(np.sort(_drawn(np.arange(len(data.frames)), count, seed, "frames")))
 
 
 def draw_patients(data, count, seed):
@@ -181,12 +121,12 @@ def hold_out(data, share, seed):
     """Set frames aside to choose weights on: whole patients, or single synthetic frames.
 
     Args:
-        data: LabelledFrames of an arm.
+        data: `Part` of an arm.
         share: of the patients or frames to set aside, at least one, above 0 and below 1.
         seed: of the draw.
 
     Returns:
-        training, validation: LabelledFrames with no patient in both.
+        training, validation: `Part` with no patient in both.
 
     Raises:
         ValueError: share out of range, or nothing would be left to train on.

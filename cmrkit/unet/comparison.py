@@ -29,8 +29,8 @@ def compare_arms(
     """Train one U-Net an arm and seed, and score it on the external patients of the view.
 
     Args:
-        sets: dict from arm to LabelledFrames, all of one view.
-        external: LabelledFrames of the role `external`, same view.
+        sets: dict from arm to `Part`, all of one view.
+        external: `Part` of the role `external`, same view.
         labels: label numbers to segment, annotated in every arm.
         seeds: one training run an arm each; runs with one seed start from the same weights.
         steps, batch, width: as in `train_unet`, the same for every arm.
@@ -73,7 +73,7 @@ def _train(data, labels, seed, steps, batch, width, validation_share, on_tick, k
         validation=validation,
         on_tick=on_tick and (lambda tick: on_tick(key | tick)),
     )
-    about = key | {"frames": len(data), "steps": steps, "batch": batch}
+    about = key | {"frames": len(data.frames), "steps": steps, "batch": batch}
     return TrainedUNet(model.network, model.labels, model.width, model.resolution, about)
 
 
@@ -92,7 +92,7 @@ def dose_response(
 
     Args:
         arm: name of the arm.
-        data: LabelledFrames of the arm, from which doses are drawn.
+        data: `Part` of the arm, from which doses are drawn.
         external, labels, seeds, steps, batch, width, on_tick: as in `compare_arms`.
         doses: numbers of frames or patients.
         unit: `frames` or `patients`.
@@ -113,7 +113,13 @@ def dose_response(
             key = {"view": view, "arm": arm, "unet_seed": seed, "dose": dose}
             model = _train(part, labels, seed, steps, batch, width, 0.0, on_tick, key)
             _, table = _score(model, external)
-            columns = {"arm": arm, "seed": seed, "dose": dose, "unit": unit, "frames": len(part)}
+            columns = {
+                "arm": arm,
+                "seed": seed,
+                "dose": dose,
+                "unit": unit,
+                "frames": len(part.frames),
+            }
             tables.append(table.assign(**columns))
     return pd.concat(tables, ignore_index=True)
 

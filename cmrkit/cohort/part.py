@@ -10,12 +10,12 @@ from cmrkit.cohort.store import load_pixels
 
 
 class Part(NamedTuple):
-    """Frames that belong together.
+    """Frames that belong together; `len(part.frames)` is their number n.
 
     Attributes:
         images: [n, R, R] uint8.
         masks: [n, R, R] uint8, labels as `frames.LABELS`.
-        frames: frame table, n rows.
+        frames: frame table, n rows; synthetic frames have no `patient_id`.
     """
 
     images: np.ndarray
@@ -23,7 +23,7 @@ class Part(NamedTuple):
     frames: pd.DataFrame
 
     def take(self, rows):
-        """The frames in these rows (numbers or a boolean array)."""
+        """The frames in these rows (numbers, in this order, or a boolean array)."""
         table = self.frames[rows] if np.asarray(rows).dtype == bool else self.frames.iloc[rows]
         return Part(self.images[rows], self.masks[rows], table.reset_index(drop=True))
 
@@ -32,13 +32,14 @@ class Part(NamedTuple):
         return self.take(self.frames["view"].to_numpy() == view)
 
 
-def load_part(folder, role=None, views=None):
+def load_part(folder, role=None, views=None, annotated=False):
     """Read part of a cohort folder.
 
     Args:
         folder: cohort folder.
         role: `gan`, `unet` or `external`; None for all frames (synthetic cohorts have no roles).
         views: views to read; None for all.
+        annotated: leave out frames on which no label is annotated.
 
     Raises:
         FileNotFoundError: no cohort in the folder.
@@ -50,23 +51,16 @@ def load_part(folder, role=None, views=None):
         wanted &= (frames["role"] == role).to_numpy()
     if views is not None:
         wanted &= frames["view"].isin(views).to_numpy()
+    if annotated:
+        wanted &= (frames["labels_present"].str.len() > 0).to_numpy()
     if not wanted.any():
-        raise ValueError(f"{folder}: no frame with role {role} and views {views}; see 01_cohort")
+        kind = "annotated frame" if annotated else "frame"
+        raise ValueError(f"{folder}: no {kind} with role {role} and views {views}; see 01_cohort")
     images, masks = load_pixels(folder, np.flatnonzero(wanted))
     return Part(images, masks, frames[wanted].reset_index(drop=True))
 
 
-def block_means(images, side):
-    """Reduce frames by averaging square blocks of pixels.
-
-    Args:
-        images: [n, R, R]; R a multiple of `side`, or smaller than it (then returned as they are).
-        side: pixels a side wanted.
-
-    Returns:
-        [n, side, side] float32.
-    """
-    block = max(1, images.shape[1] // side)
-    n, wide = len(images), images.shape[1] // block
-    blocks = np.asarray(images).reshape(n, wide, block, wide, block)
-    return blocks.mean(axis=(2, 4), dtype=np.float32)
+def join(*parts):
+    """Several parts as one; columns that a table lacks are missing values."""
+    images, masks, frames = zip(*parts, strict=True)
+    return Part(np.concatenate(images), np.concatenate(masks), pd.concat(frames, ignore_index=True))
