@@ -10,19 +10,13 @@ from cmrkit.cohort.problems import Problem
 from cmrkit.cohort.pseudonym import pseudonym
 from cmrkit.cohort.readers.cines import end_phases
 from cmrkit.cohort.readers.dicom_cines import Stack, find_stacks
-from cmrkit.cohort.readers.dicom_contours import (
-    contour_sets,
-    draw,
-    owner,
-    read_links,
-    stack_of,
-)
+from cmrkit.cohort.readers.dicom_contours import contour_sets, owner, read_links
 from cmrkit.cohort.readers.dicom_files import read_pixels
-from cmrkit.cohort.readers.dicom_masks import read_labels_beside, read_segmentation, volumes_of
+from cmrkit.cohort.readers.dicom_labels import Labels
 from cmrkit.cohort.readers.dicom_scan import scan
 from cmrkit.cohort.readers.files import DataError, not_found, vendor_name
-from cmrkit.cohort.readers.planes import APEX, judge_views, words
-from cmrkit.cohort.readers.stack_list import chosen_slices
+from cmrkit.cohort.readers.planes import APEX
+from cmrkit.cohort.readers.stack_list import chosen_slices, propose
 from cmrkit.cohort.series import CineSlice
 
 _EXPECTED = "DICOM files of cardiac MR cines, in any tree of folders"
@@ -59,9 +53,11 @@ class DicomArchive:
         if not self._stacks:
             first = f" ({self.problems[0].problem})" if self.problems else ""
             raise not_found(folder, _EXPECTED + first, "your scanner's archive")
-        self._segmentations = dict(found.segmentations)
-        self._volumes = found.volumes
-        self._contours = self._owned(contour_sets(found.contours), folder, found.tables)
+        contours = self._owned(contour_sets(found.contours), folder, found.tables)
+        self._labels = {
+            p: Labels(contours.get(p, []), found.segmentations.get(p, []), found.volumes)
+            for p in self._stacks
+        }
 
     def _add(self, patient, frames):
         """Find the cines of a patient and judge their views."""
@@ -76,7 +72,7 @@ class DicomArchive:
         self.problems += [Problem(patient, "", None, why) for why in left]
         if stacks:
             self._stacks[patient] = [_base_first(stack) for stack in stacks]
-            self._list[patient] = _proposals(patient, self._stacks[patient])
+            self._list[patient] = propose(patient, self._stacks[patient])
 
     def _owned(self, sets, folder, tables):
         """Contour sets by patient; those of no or several patients are a problem."""
@@ -131,9 +127,8 @@ class DicomArchive:
         """The archive with one patient."""
         one = copy.copy(self)
         one.problems = []
-        for name in ("_stacks", "_list", "_segmentations", "_contours"):
-            held = getattr(self, name)
-            setattr(one, name, {patient_id: held[patient_id]} if patient_id in held else {})
+        for name in ("_stacks", "_list", "_labels"):
+            setattr(one, name, {patient_id: getattr(self, name)[patient_id]})
         return one
 
     def picture(self, patient_id, stack_id):
@@ -167,8 +162,10 @@ class DicomArchive:
                 yield from self._read_stack(patient_id, number, row["view"], chosen, start, said)
 
     def _read_stack(self, patient_id, number, view, chosen, start, said):
-        stack = self._stacks[patient_id][number]
-        masks, present, problems = self._masks(patient_id, number)
+        stacks = self._stacks[patient_id]
+        stack = stacks[number]
+        views = [row["view"] for row in self._list[patient_id]]
+        masks, present, problems = self._labels[patient_id].read(number, stacks, views)
         yield from (Problem(patient_id, view, None, why) for why in problems if why not in said)
         said.update(problems)
         areas = {
@@ -193,109 +190,7 @@ class DicomArchive:
                 is_ed=phases == ed, is_es=phases == es,
             )  # fmt: skip
 
-    def _masks(self, patient_id, number):
-        """Label maps of a stack, labels of each frame, and sentences on what could not be used."""
-        stacks = self._stacks[patient_id]
-        stack = stacks[number]
-        views = [row["view"] for row in self._list[patient_id]]
-        problems = []
-        for read in (self._from_contours, self._from_segmentations, self._from_volumes):
-            found = read(patient_id, number, stacks, views, problems)
-            if found is not None:
-                return *found, problems
-        shape = len(stack.slices), stack.phases, *stack.first.shape
-        return np.zeros(shape, np.uint8), [[()] * shape[1] for _ in stack.slices], problems
-
-    def _from_contours(self, patient_id, number, stacks, views, problems):
-        for part in self._contours.get(patient_id, []):
-            try:
-                if stack_of(part, stacks, views) == number:
-                    found = draw(part, stacks[number])
-                    if part.automatic:
-                        problems.append("contours made by a program, not drawn: used as labels")
-                    return found
-            except DataError as error:
-                problems.append(str(error))
-        return None
-
-    def _from_segmentations(self, patient_id, number, stacks, views, problems):
-        masks = None
-        for path in self._segmentations.get(patient_id, []):
-            try:
-                found = read_segmentation(path, stacks[number])
-            except DataError as error:
-                problems.append(str(error))
-                continue
-            if found is not None:
-                masks = found if masks is None else np.where(found, found, masks)
-        return None if masks is None else (masks, _labels_drawn(masks))
-
-    def _from_volumes(self, patient_id, number, stacks, views, problems):
-        paths = volumes_of(stacks[number], self._volumes)
-        if len(paths) > 1:
-            problems.append("several NIfTI files have the name of this cine")
-        if len(paths) != 1:
-            return None
-        try:
-            masks = read_labels_beside(paths[0], stacks[number])
-        except DataError as error:
-            problems.append(str(error))
-            return None
-        return masks, _labels_drawn(masks)
-
-
-def _labels_drawn(masks):
-    """Labels of every frame: all that the volume holds, in phases where anything was drawn."""
-    labels = tuple(int(label) for label in np.unique(masks) if label)
-    phases = [labels if drawn else () for drawn in masks.any(axis=(0, 2, 3))]
-    return [list(phases) for _ in masks]
-
 
 def _base_first(stack):
     """Stack in the direction from base to apex."""
     return stack if stack.first.normal @ APEX > 0 else Stack(stack.slices[::-1])
-
-
-def _proposals(patient, stacks):
-    """Rows of the list: the judged view, and whether it is the one proposed for the study."""
-    judged = judge_views(stacks)
-    rank = {
-        number: (len(stack.slices) if judged[number][0] == "sax" else 0,
-                 "SS" in stack.first.contrast[3], stack.phases, stack.first.series_number, number)
-        for number, stack in enumerate(stacks)
-    }  # fmt: skip
-    best = {}
-    for number in rank:
-        view = judged[number][0]
-        best[view] = max(best.get(view, number), number, key=rank.get)
-    rows = []
-    for number, (stack, (view, clear)) in enumerate(zip(stacks, judged, strict=True)):
-        used = view in ("4ch", "2ch", "sax") and best[view] == number
-        one = used and view != "sax" and len(stack.slices) > 1
-        rows.append(
-            {
-                "patient_id": patient,
-                "stack_id": pseudonym("cine", f"{stack.first.series}\0{stack.first.uid}"),
-                "view": view if used else "",
-                "slices": str(_through_the_heart(stack, stacks, best.get("sax"))) if one else "",
-                "judged": view,
-                "clear": clear,
-                "words": " ".join(words(stack.first.description)),
-                "positions": len(stack.slices),
-                "phases": stack.phases,
-                "rows": stack.first.shape[0],
-                "columns": stack.first.shape[1],
-                "row_mm": round(stack.first.spacing_mm[0], 4),
-                "column_mm": round(stack.first.spacing_mm[1], 4),
-            }  # fmt: skip
-        )
-    return rows
-
-
-def _through_the_heart(stack, stacks, short):
-    """Slice of a long-axis stack that runs through the middle of the short-axis one."""
-    if short is None:
-        return len(stack.slices) // 2
-    centre = stacks[short].middle(len(stacks[short].slices) // 2)
-    away = [abs((centre - stack.middle(s)) @ stack.first.normal) for s in range(len(stack.slices))]
-    return int(np.argmin(away))

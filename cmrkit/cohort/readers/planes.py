@@ -32,7 +32,7 @@ _LONG_AXIS = tuple(TURN)
 
 
 def words(description):
-    """Names of views that a series description mentions: `sax`, `4ch`, `2ch`, `3ch`, `lax`, `other`.
+    """Names of views in a series description: `sax`, `4ch`, `2ch`, `3ch`, `lax`, `other`.
 
     Only these words leave the reader; the description itself may name a patient.
     """

@@ -3,9 +3,12 @@
 import hashlib
 import re
 
+import numpy as np
 import pandas as pd
 
 from cmrkit.cohort.frames import VIEWS
+from cmrkit.cohort.pseudonym import pseudonym
+from cmrkit.cohort.readers.planes import judge_views, words
 
 EDITABLE = ["view", "slices"]
 _PROPOSED = ["proposed_view", "proposed_slices"]
@@ -13,6 +16,60 @@ _HOW = (
     f"column view: one of {', '.join(VIEWS)} or empty to leave a cine out; column slices: numbers "
     "such as 2-9 or 0,3,4, empty for all"
 )
+
+
+def propose(patient, stacks):
+    """Rows of the list for one patient, with the view and the slices proposed for the study.
+
+    Choice: of several cines of one view the one with the most slices in short axis, then steady
+    state, then the most phases, then the latest. Of a long-axis stack the slice that runs through
+    the middle of the short-axis one, or its middle slice.
+
+    Args:
+        patient: pseudonym.
+        stacks: list of `dicom_cines.Stack`.
+    """
+    judged = judge_views(stacks)
+    rank = {
+        number: (len(stack.slices) if judged[number][0] == "sax" else 0,
+                 "SS" in stack.first.contrast[3], stack.phases, stack.first.series_number, number)
+        for number, stack in enumerate(stacks)
+    }  # fmt: skip
+    best = {}
+    for number in rank:
+        view = judged[number][0]
+        best[view] = max(best.get(view, number), number, key=rank.get)
+    rows = []
+    for number, (stack, (view, clear)) in enumerate(zip(stacks, judged, strict=True)):
+        used = view in ("4ch", "2ch", "sax") and best[view] == number
+        one = used and view != "sax" and len(stack.slices) > 1
+        rows.append(
+            {
+                "patient_id": patient,
+                "stack_id": pseudonym("cine", f"{stack.first.series}\0{stack.first.uid}"),
+                "view": view if used else "",
+                "slices": str(_through_the_heart(stack, stacks, best.get("sax"))) if one else "",
+                "judged": view,
+                "clear": clear,
+                "words": " ".join(words(stack.first.description)),
+                "positions": len(stack.slices),
+                "phases": stack.phases,
+                "rows": stack.first.shape[0],
+                "columns": stack.first.shape[1],
+                "row_mm": round(stack.first.spacing_mm[0], 4),
+                "column_mm": round(stack.first.spacing_mm[1], 4),
+            }
+        )
+    return rows
+
+
+def _through_the_heart(stack, stacks, short):
+    """Slice of a long-axis stack that runs through the middle of the short-axis one."""
+    if short is None:
+        return len(stack.slices) // 2
+    centre = stacks[short].middle(len(stacks[short].slices) // 2)
+    away = [abs((centre - stack.middle(s)) @ stack.first.normal) for s in range(len(stack.slices))]
+    return int(np.argmin(away))
 
 
 def review(table, path):
