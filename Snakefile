@@ -10,7 +10,8 @@ import sys
 from snakemake.exceptions import WorkflowError
 
 from cmrkit import paths
-from cmrkit.study import ParameterError, load_study
+from cmrkit.cohort.readers.stack_list import corrections
+from cmrkit.study import load_study
 
 STUDY = config.get("study") or "quick"
 STUDY_FILE = f"{workflow.basedir}/params/{STUDY}.yaml"
@@ -18,7 +19,8 @@ GIVEN = {key: config.get(key) for key in ("seed", "data", "external_data")}
 OVERRIDES = {key: "" if value is None else str(value) for key, value in GIVEN.items()}
 try:
     PARAMETERS = load_study(STUDY_FILE, OVERRIDES)
-except ParameterError as error:
+    CORRECTIONS = corrections(paths.study_folder(STUDY) / "cohort" / "stacks.csv")
+except ValueError as error:
     raise WorkflowError(str(error)) from None
 
 WORK = str(paths.study_folder(STUDY))
@@ -78,7 +80,7 @@ rule cohort:
     input: paths.notebook("01_cohort"), code("cohort", "phantom", "figures/cohort.py")
     output: COHORT[0], directory(COHORT[1]), f"{TABLES}/cohort.csv", figure("figure1_cohort")
     log: notebook=f"{REPORT}/01_cohort.ipynb"
-    params: PARAMETERS["01_cohort"]
+    params: PARAMETERS["01_cohort"], CORRECTIONS
     threads: workflow.cores
     message: "01_cohort: who are the patients, and what does a frame look like?"
     shell: run("01_cohort")

@@ -14,10 +14,15 @@ from cmrkit.paths import NOTEBOOKS
 
 View = Literal["4ch", "2ch", "sax"]
 SIMULATED = "simulated"
+Reader = Literal["chla", "sunnybrook", "acdc", "mnms", "mnms2", "dicom"]
 VIEWS_OF_SOURCE = {
     SIMULATED: {"4ch", "2ch", "sax"},
     "chla": {"sax"},
     "sunnybrook": {"sax"},
+    "acdc": {"sax"},
+    "mnms": {"sax"},
+    "mnms2": {"4ch", "sax"},
+    "dicom": {"4ch", "2ch", "sax"},
 }
 
 
@@ -57,11 +62,11 @@ class Views(Section):
 class CohortSection(Views):
     """01_cohort: who the patients are and what becomes of their frames."""
 
-    source: Literal["simulated", "chla", "sunnybrook"] = key(
-        SIMULATED, "where the patients come from"
+    source: Literal[SIMULATED, Reader] = key(
+        SIMULATED, "where the patients come from; dicom is an archive of your own"
     )
     data: str = key("", "folder of the data set; empty for simulated patients")
-    external_source: Literal["", "sunnybrook"] = key(
+    external_source: Literal["", Reader] = key(
         "", "second data set, all of it external; read where external_data is given"
     )
     external_data: str = key("", "folder of the second data set")
@@ -70,7 +75,9 @@ class CohortSection(Views):
         170.0, "side of the square cut around the heart", "mm", "Choice: holds an enlarged heart",
         ge=80, le=400,
     )  # fmt: skip
-    crop: Literal["centre", "motion"] = key("centre", "what the cut is centred on")
+    crop: Literal["centre", "motion", "mask"] = key(
+        "centre", "what the cut is centred on; mask looks at the answer, also in external patients"
+    )
     assumed_spacing_mm: float = key(
         1.36, "pixel size where a source states none (Sunnybrook PNG)", "mm",
         "Choice: median of the Sunnybrook DICOM headers", gt=0.2, le=5,
@@ -85,6 +92,10 @@ class CohortSection(Views):
     )  # fmt: skip
     patients_external: int = key(
         24, "patients that only test; 0: as stated in roles", "patients", "Diller 2020: 50", ge=0
+    )
+    diseases: list[str] = key([], "patients with these diseases alone; [] for all patients")
+    external_vendors: list[Literal["Siemens", "Philips", "GE", "Canon", "other"]] = key(
+        [], "scanner vendors whose patients are external, and no others; [] draws them by seed"
     )
     roles_gan: list[str] = key([], "patients by the source's id; [] draws them by seed")
     roles_unet: list[str] = key([], "patients by the source's id; [] draws them by seed")
@@ -141,13 +152,15 @@ class CohortSection(Views):
                     )
                 seen[patient] = role
         by_id = bool(seen)
+        if self.external_vendors and (by_id or self.source == SIMULATED):
+            raise ValueError("external_vendors: roles are stated or simulated; use []")
         for role in stated:
             count = getattr(self, f"patients_{role}")
             if by_id and self.source == SIMULATED:
                 raise ValueError(f"roles_{role}: simulated patients are given by number; use []")
             if by_id and count:
                 raise ValueError(f"patients_{role}: {count}, but roles are stated; set it to 0")
-            if not by_id and not count:
+            if not by_id and not count and not (role == "external" and self.external_vendors):
                 raise ValueError(f"patients_{role}: 0 and no roles stated; give a number")
 
 

@@ -1,10 +1,14 @@
 """Building a cohort: rows and pixels of every patient, problems in a table, the same bytes."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from cmrkit.cohort import build
 from cmrkit.cohort.build import build_cohort
+from cmrkit.cohort.grids import read_grids
 from cmrkit.cohort.problems import Problem
 from cmrkit.cohort.series import CineSlice
 from cmrkit.cohort.store import load_pixels
@@ -29,6 +33,8 @@ class Ward:
 
     def read(self, patient_id):
         broken = self._broken.get(patient_id)
+        if broken == "crash":
+            os._exit(9)
         rng = np.random.default_rng(int(patient_id.split("-")[1]))
         for index, view in enumerate(("4ch", "sax", "sax")):
             if broken == "patient" and index == 1:
@@ -104,6 +110,76 @@ def test_the_bytes_do_not_depend_on_the_number_of_processes(tmp_path):
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         results.append(([path.read_bytes() for path in files], problems.to_csv()))
     assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_stopped_build_goes_on_where_it_stopped(tmp_path, processes, monkeypatch):
+    names = [f"ward-{number}" for number in range(1, 7)]
+    source = Ward(names, {"ward-2": "slice"})
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    build_cohort([(source, source.patients())], whole, **SETTINGS)
+
+    def stop(number, total):
+        if number == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_cohort([(source, source.patients())], parts, **SETTINGS, on_patient=stop)
+    assert not (parts / "frames.parquet").exists()
+    read = []
+    make = build._read_patient
+    monkeypatch.setattr(
+        build, "_read_patient", lambda *a: read.append(a[1]["patient_id"]) or make(*a)
+    )
+    if processes == 1:  # what a process of its own reads cannot be listened to
+        (first, *_) = sorted((parts / "parts").iterdir())
+        first.write_bytes(first.read_bytes()[:200])  # as a full disk leaves it
+    _, problems = build_cohort(
+        [(source, source.patients())], parts, **SETTINGS, processes=processes
+    )
+    assert processes == 2 or (len(read) == 4 and set(read) >= {"ward-4", "ward-5", "ward-6"})
+    assert problems["patient_id"].tolist() == ["ward-2"]
+    files = {path.relative_to(whole) for path in whole.rglob("*") if path.is_file()}
+    assert files == {path.relative_to(parts) for path in parts.rglob("*") if path.is_file()}
+    assert all((whole / name).read_bytes() == (parts / name).read_bytes() for name in files)
+
+
+def test_after_a_stop_nothing_read_with_other_settings_is_used(tmp_path):
+    source = Ward(["ward-1", "ward-2"])
+
+    def stop(number, total):
+        raise KeyboardInterrupt
+
+    for change in ({}, {"fov_mm": 24.0}, {"crop": "motion"}):
+        with pytest.raises(KeyboardInterrupt):
+            build_cohort(
+                [(source, source.patients())], tmp_path, **SETTINGS | change, on_patient=stop
+            )
+    assert len(list((tmp_path / "parts").iterdir())) == 3
+    frames, _ = build_cohort([(source, source.patients())], tmp_path, **SETTINGS | {"fov_mm": 24.0})
+    assert set(frames["spacing_row_mm"]) == {1.5}
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "frames.parquet", "frames.zarr", "grids.parquet"
+    ]  # fmt: skip
+
+
+def test_a_patient_whose_files_kill_the_process_is_one_line(tmp_path):
+    source = Ward([f"ward-{number}" for number in range(1, 5)], {"ward-2": "crash"})
+    frames, problems = build_cohort(
+        [(source, source.patients())], tmp_path, **SETTINGS, processes=2
+    )
+    assert set(frames["patient_id"]) == {"ward-1", "ward-3", "ward-4"}
+    assert problems["patient_id"].tolist() == ["ward-2"]
+    assert "died" in problems["problem"][0]
+
+
+def test_points_of_a_frame_map_back_to_the_slice_it_was_cut_from(tmp_path):
+    source = Ward(["ward-1"])
+    build_cohort([(source, source.patients())], tmp_path, **SETTINGS)
+    grid = read_grids(tmp_path)["ward-1", "sax", 1]
+    # 16 pixels of 2 mm out of 20: two are cut off on every side
+    assert np.allclose(grid.to_source([[0, 0], [15, 3]]), [[2, 2], [17, 5]])
+    assert np.allclose(grid.to_frame([[2, 2], [17, 5]]), [[0, 0], [15, 3]])
 
 
 def test_a_patient_of_two_sources_is_refused(tmp_path):

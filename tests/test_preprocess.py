@@ -33,11 +33,11 @@ def ramp(shape, phases=1):
 def test_the_same_pixel_size_and_side_leaves_every_pixel_where_it_is():
     images = np.random.default_rng(0).uniform(0, 100, (2, 16, 16))
     masks = np.random.default_rng(1).integers(0, 4, (2, 16, 16))
-    out, labels, spacing = preprocess(cine(images, masks), 16, 16.0)
+    out, labels, grid = preprocess(cine(images, masks), 16, 16.0)
     low, high = np.percentile(images, (1, 99))
     assert np.array_equal(out, np.rint(np.clip((images - low) / (high - low), 0, 1) * 255))
     assert np.array_equal(labels, masks)
-    assert spacing == (1.0, 1.0)
+    assert grid.spacing_mm == 1.0
 
 
 def test_a_frame_pixel_shows_the_source_at_the_place_its_grid_names():
@@ -65,9 +65,9 @@ def test_discs_keep_their_area_in_mm2_whatever_the_pixels(spacing, resolution):
     shape = tuple(int(220 / size) for size in spacing)
     places = np.random.default_rng(0).uniform(-3, 3, (8, 2)) + np.array(shape) / 2
     masks = [disc(shape, place, 25, spacing) for place in places]
-    _, labels, (row, column) = preprocess(cine(ramp(shape, 8), masks, spacing), resolution, 200.0)
-    assert row == column == pytest.approx(200 / resolution)
-    assert labels.sum() / 8 * row * column == pytest.approx(np.pi * 25**2, rel=0.02)
+    _, labels, grid = preprocess(cine(ramp(shape, 8), masks, spacing), resolution, 200.0)
+    assert grid.spacing_mm == pytest.approx(200 / resolution)
+    assert labels.sum() / 8 * grid.spacing_mm**2 == pytest.approx(np.pi * 25**2, rel=0.02)
 
 
 def test_a_thin_myocardium_stays_a_closed_ring():
@@ -121,10 +121,10 @@ def test_the_mask_crop_is_the_middle_of_all_labels_of_the_cycle():
     assert frame_grid(empty, 16, 20, crop="mask").centre == (19.5, 19.5)
 
 
-def test_an_assumed_pixel_size_shapes_the_frame_but_is_not_stated_as_known():
+def test_an_assumed_pixel_size_shapes_the_frame():
     one = cine(ramp((64, 64)), [disc((64, 64), (32, 32), 10)], spacing=None)
-    _, labels, spacing = preprocess(one, 32, 64.0, assumed_spacing_mm=2.0)
-    assert np.isnan(spacing).all()
+    _, labels, grid = preprocess(one, 32, 64.0, assumed_spacing_mm=2.0)
+    assert grid.source_spacing_mm == (2.0, 2.0)
     assert labels.sum() == pytest.approx(np.pi * 10**2, rel=0.05)  # 2 mm pixels, kept as they are
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from cmrkit.cohort.roles import assign_roles
+from cmrkit.cohort.roles import assign_roles, with_diseases
 
 STATED = {
     "gan": [str(n) for n in range(1, 31)],
@@ -78,6 +78,41 @@ def test_the_draw_depends_neither_on_the_order_of_patients_nor_on_their_pseudony
         assert ids_of(forwards, role) == ids_of(backwards, role)
 
 
+def test_counts_that_ask_for_more_patients_than_present_are_proportions():
+    counts = {"gan": 60, "unet": 24, "external": 36}
+    table, how = assign_roles(patients(range(10)), counts, seed=1)
+    assert table["role"].value_counts().to_dict() == {"gan": 5, "external": 3, "unet": 2}
+    assert "from 10 patients, fewer than the 120 asked for, in the proportions" in how
+
+
+def test_patients_of_named_vendors_are_external_and_no_others():
+    table = patients(range(12)).assign(vendor=["Siemens", "GE", "Siemens", "Philips"] * 3)
+    counts = {"gan": 60, "unet": 30, "external": 0}
+    drawn, how = assign_roles(table, counts, seed=1, external_vendors=["GE", "Philips"])
+    assert (drawn["role"].eq("external") == drawn["vendor"].isin(["GE", "Philips"])).all()
+    assert drawn["role"].value_counts().to_dict() == {"external": 6, "gan": 4, "unet": 2}
+    assert drawn["original_id"].tolist() == table["original_id"].tolist()
+    assert "The 6 patients of GE and Philips are external." in how
+
+
+def test_without_a_patient_of_the_vendors_external_ones_are_drawn_and_it_is_said():
+    table = patients(range(6)).assign(vendor="Siemens")
+    counts = {"gan": 3, "unet": 1, "external": 0}
+    drawn, how = assign_roles(table, counts, seed=1, external_vendors=["GE"])
+    assert drawn["role"].value_counts().to_dict() == {"gan": 3, "unet": 1, "external": 1}
+    assert how.startswith("None of the patients are of GE.")
+
+
+def test_diseases_choose_patients_and_a_disease_nobody_has_is_an_error():
+    table = patients(range(3)).assign(disease=["healthy", "Tetralogy of Fallot", "healthy"])
+    assert with_diseases(table, ["Tetralogy of Fallot"])["original_id"].tolist() == ["1"]
+    assert with_diseases(table, []) is table
+    with pytest.raises(
+        ValueError, match="no patient has cold; there are: Tetralogy of Fallot, hea"
+    ):
+        with_diseases(table, ["cold"])
+
+
 def test_a_patient_stated_in_two_roles_is_an_error_that_names_patient_and_roles():
     with pytest.raises(ValueError, match=r"patient '7' is stated in gan and in external"):
         assign_roles(patients(range(9)), stated={"gan": ["7"], "unet": ["1"], "external": ["7"]})
@@ -86,12 +121,12 @@ def test_a_patient_stated_in_two_roles_is_an_error_that_names_patient_and_roles(
 @pytest.mark.parametrize(
     ("counts", "stated", "message"),
     [
-        ({"gan": 9, "unet": 9, "external": 9}, None, "make 27 patients, but 10 are present"),
+        ({"gan": 1, "unet": 1, "external": 1}, None, "2 of the patients meant for them"),
         ({"gan": 1, "test": 1}, None, "unknown role 'test'; use gan, unet, external"),
         (None, None, "neither counts nor stated"),
-        (None, {"gan": ["90"], "unet": ["91"], "external": ["92"]}, "0 of the stated patients"),
+        (None, {"gan": ["90"], "unet": ["91"], "external": ["92"]}, "0 of the patients meant"),
     ],
 )
 def test_an_impossible_choice_of_roles_is_refused(counts, stated, message):
     with pytest.raises(ValueError, match=message):
-        assign_roles(patients(range(10)), counts, stated)
+        assign_roles(patients(range(2)), counts, stated)

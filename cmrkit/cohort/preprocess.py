@@ -74,7 +74,7 @@ def preprocess(cine, resolution, fov_mm, assumed_spacing_mm=None, crop="centre")
     Returns:
         images: [P, R, R] uint8, black outside the source slice.
         masks: [P, R, R] uint8.
-        spacing_mm: (row, column) of the frames, NaN where the source states no spacing.
+        grid: `FrameGrid`, where the frames lie in the slice.
 
     Raises:
         ValueError: arrays that do not fit, no spacing, a slice without contrast.
@@ -86,8 +86,7 @@ def preprocess(cine, resolution, fov_mm, assumed_spacing_mm=None, crop="centre")
     check_slice(cine)
     grid = frame_grid(cine, resolution, fov_mm, assumed_spacing_mm, crop)
     images = _to_8_bit(_resample(cine.images, grid), grid.inside_source())
-    spacing = (np.nan, np.nan) if cine.spacing_mm is None else (grid.spacing_mm,) * 2
-    return images, _resample_labels(cine.masks, grid), spacing
+    return images, _resample_labels(cine.masks, grid), grid
 
 
 def check_slice(cine):

@@ -8,7 +8,20 @@ import pandas as pd
 from cmrkit.cohort.frames import ROLES
 
 
-def assign_roles(patients, counts=None, stated=None, seed=0):
+def with_diseases(patients, diseases):
+    """Patients who have one of the diseases; all of them where none is named.
+
+    Raises:
+        ValueError: nobody has; names the diseases that are there.
+    """
+    chosen = patients[patients["disease"].isin(diseases)] if diseases else patients
+    if not len(chosen):
+        there = ", ".join(sorted(set(patients["disease"])))
+        raise ValueError(f"diseases: no patient has {', '.join(diseases)}; there are: {there}")
+    return chosen
+
+
+def assign_roles(patients, counts=None, stated=None, seed=0, external_vendors=()):
     """Give every patient one role.
 
     Args:
@@ -17,25 +30,48 @@ def assign_roles(patients, counts=None, stated=None, seed=0):
             used where roles are stated.
         stated: original ids a role; empty or None to draw by `counts`.
         seed: of the draw.
+        external_vendors: where given, all patients of these vendors are external and no others;
+            `counts` then holds for the other two roles.
 
     Returns:
         patients: the rows that have a role, in the order given, with the column `role`.
         how: a sentence that says how the roles came about.
 
     Raises:
-        ValueError: a patient stated in two roles, more patients wanted than there are, or no
-            patient for a role.
+        ValueError: a patient stated in two roles, or no patient for a role.
 
     Choice: when all stated patients are present they keep their roles. When only part of them is,
     the stated roles may leave one empty, so roles are drawn by seed from those present, in the
-    stated proportions.
+    stated proportions; likewise when fewer patients are present than the counts ask for.
     """
     if stated and any(stated.values()):
         return _stated_roles(patients, stated, seed)
     if not counts:
         raise ValueError("roles: neither counts nor stated patients; give one of them")
-    _check_enough(counts, len(patients))
-    how = f"Roles were drawn by seed {seed} from {len(patients)} patients: {_listed(counts)}."
+    unknown = sorted(set(counts) - set(ROLES))
+    if unknown:
+        raise ValueError(f"roles: unknown role {unknown[0]!r}; use {', '.join(ROLES)}")
+    outside = patients["vendor"].isin(external_vendors) if external_vendors else None
+    if outside is None:
+        return _drawn_roles(patients, counts, seed)
+    if not outside.any() or outside.all():
+        counts = counts | {"external": counts.get("external") or counts.get("unet", 0)}
+        drawn, how = _drawn_roles(patients, counts, seed)
+        part = "All" if outside.all() else "None of the"
+        return drawn, f"{part} patients are of {' or '.join(external_vendors)}. {how}"
+    inside, how = _drawn_roles(patients[~outside], counts | {"external": 0}, seed)
+    external = patients[outside].assign(role="external")
+    how += f" The {len(external)} patients of {' and '.join(external_vendors)} are external."
+    return pd.concat([inside, external]).sort_index(), how
+
+
+def _drawn_roles(patients, counts, seed):
+    present, wanted = len(patients), sum(counts.values())
+    how = f"Roles were drawn by seed {seed} from {present} patients"
+    if wanted > present:
+        how += f", fewer than the {wanted} asked for, in the proportions asked for"
+        counts = _in_proportion(counts, present)
+    how += f": {_listed(counts)}."
     left = len(patients) - sum(counts.values())
     if left:
         how += f" {left} patients have no role and are left out."
@@ -58,7 +94,8 @@ def _stated_roles(patients, stated, seed):
     if len(present) == len(role_of):
         counts = {role: len(set(stated.get(role, []))) for role in ROLES}
         return present.assign(role=role[role.notna()]), f"Roles as stated: {_listed(counts)}.{rest}"
-    counts = _in_proportion(stated, len(present))
+    sizes = {role: len(set(stated.get(role, []))) for role in ROLES}
+    counts = _in_proportion(sizes, len(present))
     how = (
         f"Only {len(present)} of the {len(role_of)} patients with a stated role are present, so "
         f"roles were drawn by seed {seed} from these, in the stated proportions: "
@@ -67,14 +104,14 @@ def _stated_roles(patients, stated, seed):
     return _draw(present, counts, seed), how
 
 
-def _in_proportion(stated, total):
-    """Split `total` patients as `stated` does, by largest remainder, at least one a stated role."""
-    sizes = pd.Series({role: len(set(stated.get(role, []))) for role in ROLES}, dtype=float)
+def _in_proportion(sizes, total):
+    """Split `total` patients as `sizes` does, by largest remainder, at least one a role in it."""
+    sizes = pd.Series({role: sizes.get(role, 0) for role in ROLES}, dtype=float)
     wanted = int((sizes > 0).sum())
     if total < wanted:
         raise ValueError(
-            f"roles: {total} of the stated patients are present; {wanted} roles need one each; "
-            "check the data folder and the stated ids"
+            f"roles: {total} of the patients meant for them are present; {wanted} roles need one "
+            "each; check the data folder and the stated ids"
         )
     exact = sizes / sizes.sum() * total
     counts = np.floor(exact).where(sizes == 0, np.floor(exact).clip(lower=1)).astype(int)
@@ -83,18 +120,6 @@ def _in_proportion(stated, total):
     while counts.sum() > total:
         counts[(exact - counts).where(counts > 1, np.inf).idxmin()] -= 1
     return counts.to_dict()
-
-
-def _check_enough(counts, present):
-    unknown = sorted(set(counts) - set(ROLES))
-    if unknown:
-        raise ValueError(f"roles: unknown role {unknown[0]!r}; use {', '.join(ROLES)}")
-    wanted = sum(counts.values())
-    if wanted > present:
-        raise ValueError(
-            f"roles: {_listed(counts)} make {wanted} patients, but {present} are present; "
-            "lower patients_gan, patients_unet or patients_external"
-        )
 
 
 def _draw(patients, counts, seed):

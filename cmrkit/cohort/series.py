@@ -40,7 +40,13 @@ class CineSlice:
 
 
 class Source(Protocol):
-    """A data source: simulated, public or the user's own archive."""
+    """A data source: simulated, public or the user's own archive.
+
+    It may have three attributes more. `state`: text that changes with the files behind it (without
+    it, the attributes of the source are its state). `problems`: list of `Problem`, what could not
+    be used before any patient was read. `only(patient_id)`: the same source with one patient, small
+    enough to hand to another process.
+    """
 
     name: str  # goes into the frame table's `source` column
 

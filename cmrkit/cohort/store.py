@@ -11,6 +11,7 @@ from cmrkit.cohort.frames import PATIENT_SCHEMA, write_frames
 
 CHUNK_FRAMES = 64
 SHARD_FRAMES = 4096
+SHARD_PIXELS = 2**24  # large frames make shards of fewer: an unfinished one waits in memory
 
 
 class CohortWriter:
@@ -30,6 +31,7 @@ class CohortWriter:
         self.folder = Path(folder)
         self.schema = schema
         self.resolution = resolution
+        self._shard = min(SHARD_FRAMES, max(SHARD_PIXELS // resolution**2, CHUNK_FRAMES))
         self._rows = []
         self._waiting = []  # [(images, masks)] not yet a full shard
         self._n_waiting = 0
@@ -45,7 +47,7 @@ class CohortWriter:
                 name,
                 shape=(0, self.resolution, self.resolution),
                 chunks=(CHUNK_FRAMES, self.resolution, self.resolution),
-                shards=(SHARD_FRAMES, self.resolution, self.resolution),
+                shards=(self._shard, self.resolution, self.resolution),
                 dtype="uint8",
             )
         return self
@@ -75,8 +77,8 @@ class CohortWriter:
         self._rows.extend(rows)
         self._waiting.append((images, masks))
         self._n_waiting += len(rows)
-        if self._n_waiting >= SHARD_FRAMES:
-            self._flush(keep=self._n_waiting % SHARD_FRAMES)
+        if self._n_waiting >= self._shard:
+            self._flush(keep=self._n_waiting % self._shard)
 
     def _flush(self, keep=0):
         """Write whole shards, so that none is read back and compressed twice."""

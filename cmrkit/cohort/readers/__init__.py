@@ -3,12 +3,15 @@
 from importlib import import_module
 from pathlib import Path
 
+from cmrkit.cohort.readers.files import folder_state
+
 _READERS = {
     "chla": ("chla", "ChlaArchive"),
     "sunnybrook": ("sunnybrook", "open_sunnybrook"),
     "acdc": ("acdc", "AcdcArchive"),
     "mnms": ("mnms", "MnmsArchive"),
     "mnms2": ("mnms", "Mnms2Archive"),
+    "dicom": ("dicom", "DicomArchive"),
 }
 
 
@@ -16,8 +19,8 @@ def open_source(name, folder):
     """Open a data set for reading.
 
     Args:
-        name: `chla` or `sunnybrook`.
-        folder: where it was unpacked.
+        name: `chla`, `sunnybrook`, `acdc`, `mnms`, `mnms2`, or `dicom` for an archive of one's own.
+        folder: where it lies.
 
     Returns:
         a `cohort.series.Source`.
@@ -31,4 +34,6 @@ def open_source(name, folder):
         raise ValueError(f"source: unknown data set {name!r}; use {', '.join(_READERS)}")
     module, opener = _READERS[name]
     folder = Path(folder).expanduser()
-    return getattr(import_module(f"{__name__}.{module}"), opener)(folder)
+    archive = getattr(import_module(f"{__name__}.{module}"), opener)(folder)
+    archive.state = folder_state(folder)
+    return archive

@@ -25,7 +25,7 @@ def slice_positions(frames):
 
 
 def _moment(frame):
-    time = -np.inf if frame.time is None else frame.time
+    time = next((t for t in (frame.trigger, frame.temporal) if t is not None), -np.inf)
     return time, frame.instance, frame.index or 0
 
 

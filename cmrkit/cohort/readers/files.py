@@ -1,5 +1,7 @@
 """What all readers share: errors in plain words, without the ids that stand in file names."""
 
+import hashlib
+import os
 from contextlib import contextmanager
 
 
@@ -26,6 +28,19 @@ def reading(what):
     except Exception as error:  # parsers of binary files raise nearly anything on broken ones
         kind = type(error).__name__
         raise DataError(f"{what}: cannot be read ({kind}); copy or download it again") from None
+
+
+def folder_state(folder):
+    """Digest of the names, sizes and times of all files below a folder."""
+    digest = hashlib.sha256()
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = os.path.join(place, name)
+            known = os.stat(path) if os.path.exists(path) else None
+            said = f"{path}\0{known and known.st_size}\0{known and known.st_mtime_ns}\0"
+            digest.update(said.encode(errors="surrogateescape"))
+    return digest.hexdigest()
 
 
 def not_found(folder, expected, origin):

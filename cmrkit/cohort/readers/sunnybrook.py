@@ -151,7 +151,8 @@ class SunnybrookDicom(_Sunnybrook):
         code = self._known(patient_id)
         contours = self._contours(code)
         paths = sorted(path for path in self._dicoms[code].rglob("*") if is_dicom(path))
-        frames = [frame for path in paths for frame in read_frames(path)]
+        found = [read_frames(path) for path in paths]
+        frames = [frame for part in found if isinstance(part, list) for frame in part]
         if not frames:
             raise DataError("no DICOM files in the patient's folder; complete the download")
         slices = sorted(slice_positions(frames), key=lambda part: part[0].instance)
@@ -163,7 +164,7 @@ class SunnybrookDicom(_Sunnybrook):
             phases = (np.array([frame.instance for frame in part]) - 1) % PHASES
             yield CineSlice(
                 patient_id=patient_id, view="sax", slice_index=index,
-                images=np.stack([read_pixels(frame) for frame in part]),
+                images=read_pixels(part),
                 masks=np.stack([mask for mask, _ in drawn]),
                 labels_present=[labels for _, labels in drawn],
                 spacing_mm=part[0].spacing_mm, phase_index=phases,
