@@ -31,7 +31,7 @@ def write_provenance(study, parameters):
     record = {
         "study": study,
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": _commit(),
+        "commit": commit(),
         "parameters": parameters,
         "seeds": {name: values["seed"] for name, values in parameters.items()},
         "versions": _versions(),
@@ -71,7 +71,7 @@ def _digests(study):
     return digests
 
 
-def _commit():
+def commit():
     """Commit of the code, with `-dirty` where files differ from it; None outside a checkout."""
     command = ["git", "-C", str(paths.REPOSITORY), "describe", "--always", "--dirty", "--abbrev=40"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

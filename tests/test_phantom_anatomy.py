@@ -8,13 +8,11 @@ from cmrkit.phantom.rendering import Subject
 from cmrkit.phantom.surfaces import (
     LV_PROFILE,
     LV_PROFILE_INTEGRAL,
-    SEPTAL_MEAN,
-    SEPTAL_MEAN_SQUARE,
     bullet,
     bullet_width,
     capsule_distance,
+    section_area,
     section_radius,
-    septal_weight,
 )
 
 VOXEL_MM = 1.6
@@ -79,7 +77,7 @@ def test_the_apex_stays_and_the_base_moves(subject):
 
 def test_a_flat_septum_lies_nearer_to_the_axis_than_the_lateral_wall():
     septum, lateral = (
-        section_radius(septal_weight(c), 0.2, np.float32(0), 0.0) for c in (1.0, -1.0)
+        section_radius(c, 0.2, np.float32(0), 0.0) for c in (1.0, -1.0)
     )
     assert septum / lateral == pytest.approx(0.8)
 
@@ -87,15 +85,41 @@ def test_a_flat_septum_lies_nearer_to_the_axis_than_the_lateral_wall():
 @pytest.mark.parametrize("flattening", [0.0, 0.15, 0.3])
 def test_flattening_keeps_the_area_of_the_cross_section(flattening):
     angle = np.linspace(0, 2 * np.pi, 20001)[:-1]
-    ripple = 0.02 * np.cos(2 * angle)
-    radius = section_radius(septal_weight(np.cos(angle)), flattening, ripple, 0.5 * 0.02**2)
-    assert np.mean(radius**2) == pytest.approx(1, rel=3e-3)
+    ripple = 0.03 * np.cos(2 * angle)
+    radius = section_radius(np.cos(angle), flattening, ripple, 0.5 * 0.03**2)
+    assert np.mean(radius**2) == pytest.approx(1, rel=5e-3)
 
 
-def test_moments_of_the_septal_weight():
-    weight = septal_weight(np.cos(np.linspace(0, 2 * np.pi, 20001)[:-1]))
-    assert weight.mean() == pytest.approx(SEPTAL_MEAN)
-    assert np.mean(weight**2) == pytest.approx(SEPTAL_MEAN_SQUARE)
+def test_area_of_a_circle_without_a_segment_by_hand():
+    assert section_area(0) == pytest.approx(1)
+    assert section_area(1) == pytest.approx(0.5)  # a chord through the centre
+    # chord at half the radius: segment pi / 3 - sqrt(3) / 4
+    segment = np.pi / 3 - np.sqrt(3) / 4
+    assert section_area(0.5) == pytest.approx(1 - segment / np.pi)
+
+
+def test_a_flattened_septum_is_straight():
+    angle = np.deg2rad(np.array([-25.0, 0.0, 25.0]))
+    radius = section_radius(np.cos(angle), 0.25, np.float32(0), 0.0)
+    assert radius * np.cos(angle) == pytest.approx([radius[1]] * 3)
+
+
+def test_the_right_ventricle_wraps_the_left_one_as_a_crescent(subject):
+    heart, s = subject.heart, subject.heart.shapes[0]
+    u = np.linspace(-3, 4, 701, dtype=np.float32) * np.float32(heart.radius)
+    grid = np.stack(np.meshgrid([0.45 * heart.length], u, u, indexing="ij"))
+    f = heart.fields(grid.astype(np.float32))
+    level, may = heart.rv(f, s)
+    outside = heart.epicardium(f, s) > 1
+    inside = may & (level < s.rv_level) & outside
+    across, up = grid[1][inside], grid[2][inside]
+    assert np.ptp(up) > np.ptp(across)  # taller than deep
+    assert np.ptp(up) > 1.6 * heart.radius  # reaches along most of the septum
+    assert across.min() > -0.3 * heart.radius  # and leaves the lateral wall free
+    touching = inside & (np.roll(~outside, 1, axis=1) | np.roll(~outside, -1, axis=1))
+    angle = np.rad2deg(np.arctan2(grid[2][touching], grid[1][touching]))
+    assert angle.min() < -45  # the two insertion points
+    assert angle.max() > 45
 
 
 def test_bullet_width_gives_the_volume():

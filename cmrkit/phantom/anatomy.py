@@ -15,7 +15,6 @@ from cmrkit.phantom.surfaces import (
     bullet_width,
     capsule_distance,
     section_radius,
-    septal_weight,
 )
 
 GRID_MM = 3.0  # Choice: RV and atrial volumes come out within 0.5 % of the target
@@ -69,11 +68,15 @@ class Heart:
         self.radius = bullet_width(cavity + patient.lv_wall_ml * 1000, slender * inner + 6)
         self.length = float(slender * inner + APEX_TO_WALL * (self.radius - inner))
         self.scale = self.radius / 34.0  # about 1 in an adult
-        self.ripple = rng.normal(0, 0.02, 2)
+        self.ripple = rng.normal(0, 0.03, 2)
         self.rv_apex = self.length * rng.uniform(0.86, 0.98)
-        self.rv_reach = rng.uniform(0.95, 1.20)
-        self.rv_aspect = rng.uniform(0.88, 1.12)
-        self.rv_tilt = rng.normal(-0.10, 0.10)
+        # Choice: an enlarged RV bulges forwards more than it grows from top to bottom
+        loaded = patient.rvedv_ml / patient.lvedv_ml / 1.4
+        self.rv_centre = 0.92 * loaded**0.4 * rng.uniform(0.93, 1.07) * self.radius
+        self.rv_depth = 0.95 * loaded**0.5 * rng.uniform(0.93, 1.08) * self.radius
+        self.rv_height = 1.12 * loaded**0.2 * rng.uniform(0.93, 1.08) * self.radius
+        self.rv_tilt = rng.normal(-0.05, 0.10)
+        self.outflow_top = -0.15 * self.radius  # where the pulmonary valve lies at end-diastole
         self.outlet_radius = self.radius * rng.uniform(0.38, 0.50)  # patched tracts are wide
         self.papillary_angle = np.array([2.15, -2.0]) + rng.normal(0, 0.15, 2)
         self.papillary_mm = np.clip(rng.normal(4.4, 0.7, 2), 2.8, 6) * self.scale
@@ -160,9 +163,9 @@ class Heart:
         ripple = np.float32(self.ripple[0]) * (2 * cosine * cosine - 1) + (
             np.float32(2 * self.ripple[1]) * cosine * sine
         )
-        fields = {"a": a, "u": u, "v": v, "rho": rho, "ripple": ripple}
-        fields["septal"] = septal_weight(cosine)
-        fields["outlet"] = capsule_distance(points, *self.outlet()) / np.float32(self.outlet_radius)
+        fields = {"a": a, "u": u, "v": v, "rho": rho, "ripple": ripple, "cosine": cosine}
+        outlet = capsule_distance(points, *self.outlet()) - np.float32(self.outlet_radius)
+        fields["outlet"] = 1 + outlet / np.float32(0.8 * self.radius)
         fields["aorta"] = capsule_distance(points, *self.aorta())
         return fields
 
@@ -180,7 +183,7 @@ class Heart:
     def radial(self, f, shape):
         """Distance from the long axis over the relative radius of the cross-section, mm."""
         mean_square = 0.5 * float(np.sum(self.ripple**2))
-        return f["rho"] / section_radius(f["septal"], shape.flattening, f["ripple"], mean_square)
+        return f["rho"] / section_radius(f["cosine"], shape.flattening, f["ripple"], mean_square)
 
     def epicardium(self, f, shape, radial=None):
         """Level of the left ventricle with its wall."""
@@ -194,21 +197,41 @@ class Heart:
     def rv(self, f, shape):
         """Level of the right ventricle, and where it may be: below the valves and above its apex.
 
-        The left ventricle is cut out of it, which leaves the crescent.
+        Returns:
+            level, allowed; see `rv_surface`.
         """
-        outer = np.float32(self.radius)
+        return self.rv_surface(f, shape)[:2]
+
+    def rv_surface(self, f, shape):
+        """Right ventricle: a shell around the left one, from the tricuspid valve to its apex.
+
+        Its cross-section is a figure between ellipse and box, taller than deep, out of which the
+        left ventricle is cut. So a crescent is left, which ends in the two insertion points and
+        has a blunt edge above and below. The outflow tract is a tube in front of the aorta.
+
+        Returns:
+            level: [...] 1 on the surface of a typical heart, smaller inside.
+            allowed: [...] bool.
+            per_mm: [...] change of level a mm at the free wall.
+        """
         t = (f["a"] - np.float32(shape.tricuspid)) / np.float32(self.rv_apex - shape.tricuspid)
         inside = np.clip(t, 0, 1)
-        taper = np.sqrt(1 - inside * inside * np.sqrt(inside)) + np.float32(1e-3)
-        centre = outer * np.float32(self.rv_reach) * (np.float32(0.3) + np.float32(0.7) * taper)
-        x = (f["u"] - centre) / (outer * taper)
+        taper = (1 - inside * inside) ** np.float32(0.5) + np.float32(1e-3)
+        base = np.clip(1 - inside / np.float32(0.25), 0, 1)
+        taper *= 1 - np.float32(0.15) * base * base  # the valve ring is narrower
+        depth = np.float32(self.rv_depth) * taper
+        # the free wall moves towards the septum
+        centre = np.float32(self.rv_centre * (1 - 0.18 * shape.contraction))
+        x = (f["u"] - centre * (np.float32(0.35) + np.float32(0.65) * taper)) / depth
         y = (f["v"] - np.float32(self.rv_tilt) * f["u"]) / (
-            outer * np.float32(self.rv_aspect) * taper
+            np.float32(self.rv_height) * (np.float32(0.15) + np.float32(0.85) * taper)
         )
-        body = np.sqrt(x * x + y * y)
+        x, y = x * x, y * y
+        body = (np.sqrt(x + y) + np.sqrt(np.sqrt(x * x + y * y))) / 2
         body[t < 0] = 9
-        valve = np.float32((-0.15 + 0.22 * shape.contraction) * self.radius)  # pulmonary
-        return np.minimum(body, f["outlet"]), (f["a"] > valve) & (t < 1)
+        valve = np.float32(self.outflow_top + 0.22 * shape.contraction * self.radius)  # pulmonary
+        per_mm = np.minimum(1 / depth, np.float32(3 / self.rv_depth))
+        return np.minimum(body, f["outlet"]), (f["a"] > valve) & (t < 1), per_mm
 
     def la(self, f, shape):
         """Level of the left atrium and where it may be."""

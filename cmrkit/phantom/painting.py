@@ -66,17 +66,17 @@ def paint_heart(tissue, heart, f, textures, phase):
     radial = heart.radial(f, s)
     epi = heart.epicardium(f, s, radial)
     endo = heart.endocardium(f, s, radial)
-    rv, rv_may = heart.rv(f, s)
+    rv, rv_may, rv_per_mm = heart.rv_surface(f, s)
     la, la_may = heart.la(f, s)
     ra, ra_may = heart.ra(f, s)
     mm = np.float32(1 / heart.radius)
     atrial_mm = np.float32(1 / heart.left_atrium["width"])
-    wall = np.float32(heart.patient.rv_wall_mm * (1 + 0.3 * s.contraction)) * mm
+    wall = np.float32(heart.patient.rv_wall_mm * (1 + 0.3 * s.contraction)) * rv_per_mm
     fat = np.float32(heart.fat_mm) * np.clip(np.float32(0.35) + coarse, 0, 2.2)
 
     thin = np.float32(ATRIAL_WALL_MM) * atrial_mm
     left_wall, right_wall = la_may & (la < s.la_level + thin), ra_may & (ra < s.ra_level + thin)
-    coat = (epi < 1 + fat * mm) | (rv_may & (rv < s.rv_level + wall + fat * mm))
+    coat = (epi < 1 + fat * mm) | (rv_may & (rv < s.rv_level + wall + fat * rv_per_mm))
     coat |= (la_may & (la < s.la_level + thin + fat * atrial_mm * np.float32(0.5))) | (
         ra_may & (ra < s.ra_level + thin + fat * atrial_mm * np.float32(0.5))
     )
@@ -97,7 +97,7 @@ def paint_heart(tissue, heart, f, textures, phase):
     tissue[rv_may & (rv < s.rv_level + wall)] = Tissue.RV_WALL
     right = rv_may & (rv < s.rv_level) & (epi > 1)
     tissue[right] = Tissue.RV_BLOOD
-    _paint_trabeculae(tissue, heart, f, s, fine, rv, right)
+    _paint_trabeculae(tissue, heart, f, s, fine, (s.rv_level - rv) / rv_per_mm, right)
     tissue[epi < 1] = Tissue.MYOCARDIUM
     left = endo < 1
     tissue[left] = Tissue.LV_BLOOD
@@ -105,11 +105,12 @@ def paint_heart(tissue, heart, f, textures, phase):
     _paint_leaflets(tissue, heart, f, s, radial, left, rv, right)
 
 
-def _paint_trabeculae(tissue, heart, f, s, fine, rv, right):
-    """Coarse trabeculae of the right ventricle: denser at the free wall and at the apex."""
-    depth = np.clip((rv - np.float32(0.68) * s.rv_level) / np.float32(0.32 * s.rv_level), 0, 1)
-    rough = depth * (np.float32(0.55) + f["a"] / np.float32(heart.length))
-    tissue[right & (fine > 1.75 - np.float32(1.25 * heart.roughness) * rough)] = Tissue.TRABECULA
+def _paint_trabeculae(tissue, heart, f, s, fine, depth_mm, right):
+    """Coarse trabeculae of the right ventricle: on the free wall, deeper towards the apex."""
+    low = np.clip(f["a"] / np.float32(heart.length), 0, 1)
+    reach = np.float32(heart.scale * heart.roughness) * (2 + 11 * low * low)
+    rough = np.clip(1 - depth_mm / reach, 0, 1) * (np.float32(0.5) + low)
+    tissue[right & (fine > 2.2 - 2 * rough)] = Tissue.TRABECULA
     # moderator band, from the septum to the free wall
     level = 0.62 * heart.rv_apex
     band = np.hypot(f["a"] - np.float32(level), f["v"] + np.float32(0.25 * heart.radius))
@@ -120,7 +121,7 @@ def _paint_papillary(tissue, heart, f, s, fine, endo, left):
     t = (f["a"] - np.float32(s.mitral)) * np.float32(1 / s.lv_length)
     for angle, thick in zip(heart.papillary_angle, heart.papillary_mm, strict=True):
         turn = angle + 0.12 * s.contraction  # the ventricle twists
-        place = 0.68 * s.lv_width
+        place = 0.74 * s.lv_width
         x = f["u"] - np.float32(place * np.cos(turn))
         y = f["v"] - np.float32(place * np.sin(turn))
         reach = np.clip(1 - ((t - np.float32(0.60)) / np.float32(0.28)) ** 2, 0, 1)

@@ -141,8 +141,8 @@ def draw_patient(seed, number):
     bsa = _body_surface(age, sex, rng)
     rvedv, lvedv = (bsa * _margin(name, sex, score[name]) for name in ("rvedvi", "lvedvi"))
     rvef, lvef = (_margin(name, sex, score[name]) for name in ("rvef", "lvef"))
-    # Choice: the larger the RV for the LV, the flatter the septum; 0.1 at equal volumes
-    flattening = 0.10 + 0.16 * np.log(rvedv / lvedv) + rng.normal(0, 0.03)
+    # Choice: the larger the RV for the LV, the flatter the septum; 0.14 at equal volumes
+    flattening = 0.14 + 0.20 * np.log(rvedv / lvedv) + rng.normal(0, 0.03)
     return Patient(
         age_years=age,
         sex=sex,
@@ -155,7 +155,7 @@ def draw_patient(seed, number):
         rv_wall_mm=_margin("rv_wall_mm", sex, score["rv_wall_mm"]),
         la_max_ml=bsa * _margin("lavi_max", sex, rng.standard_normal()),
         ra_max_ml=bsa * _margin("ravi_max", sex, score["ravi_max"]),
-        septal_flattening=float(np.clip(flattening, 0.0, 0.32)),
+        septal_flattening=float(np.clip(flattening, 0.0, 0.34)),
     )
 
 

@@ -147,9 +147,10 @@ def _sample(subject, points, box):
     paint_vessels(tissue[wide], heart, subject.pose.to_heart(points[(slice(None), *wide)]))
     inside = points[(slice(None), *box)]
     in_heart = subject.pose.to_heart(inside)
+    along = in_heart * np.array([0.4, 1, 1], np.float32).reshape(3, 1, 1)  # trabeculae run so
     textures = (
-        smooth_noise(inside, 9 * heart.scale, heart.texture, 1),
-        (smooth_noise(inside, 36 * heart.scale, heart.texture, 0)),
+        smooth_noise(along, 8 * heart.scale, heart.texture, 1),
+        smooth_noise(inside, 36 * heart.scale, heart.texture, 0),
     )
     return tissue, heart.fields(in_heart), textures
 
@@ -162,7 +163,7 @@ def _flow(subject, points, rng):
     volume = np.concatenate([subject.cycle.lv, subject.cycle.lv[:1]])
     speed = np.abs(np.diff(volume))
     speed = speed / max(speed.max(), 1e-6)
-    strength = rng.uniform(0.06, 0.20)
+    strength = rng.uniform(0.04, 0.15)
     share = []
     for phase, fast in enumerate(speed):
         place = (subject.heart.texture + 0.37 * phase) % 1

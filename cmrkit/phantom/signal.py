@@ -18,7 +18,7 @@ RELAXATION_MS = {
     Tissue.LV_BLOOD: ((1441, 290), (1932, 275)),
     Tissue.PAPILLARY: ((1000, 50), (1157, 45)),
     Tissue.RV_BLOOD: ((1441, 200), (1932, 150)),
-    Tissue.TRABECULA: ((1050, 60), (1250, 55)),
+    Tissue.TRABECULA: ((1150, 90), (1400, 75)),
     Tissue.LA_BLOOD: ((1441, 290), (1932, 275)),
     Tissue.RA_BLOOD: ((1441, 200), (1932, 150)),
     Tissue.VESSEL: ((1441, 240), (1932, 200)),
@@ -30,11 +30,11 @@ RELAXATION_MS = {
 Source: Stanisz et al. 2005, Magn Reson Med 54:507 (blood, liver, skeletal muscle); de Bazelaire et
 al. 2004, Radiology 230:652 (fat, marrow, spleen); von Knobelsdorff-Brenkenhoff et al. 2013, J
 Cardiovasc Magn Reson 15:53 (myocardium at 3 T). Choice: venous blood has a shorter T2 than
-arterial; the rest is taken between its neighbours.
+arterial; trabeculae hold blood between them; the rest is taken between its neighbours.
 """
 
 PROTON_DENSITY = {
-    Tissue.LUNG: 0.10,
+    Tissue.LUNG: 0.16,
     Tissue.FAT: 0.90,
     Tissue.BONE: 0.32,
     Tissue.FLUID: 1.0,

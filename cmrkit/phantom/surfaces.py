@@ -20,32 +20,36 @@ LV_PROFILE = _lv_profile()
 LV_PROFILE_INTEGRAL = float(np.trapezoid(LV_PROFILE**2, np.linspace(0, 1, PROFILE_STEPS)))
 """Volume of the left ventricle, relative to the cylinder around it."""
 
-SEPTAL_MEAN = 70 / 256
-"""Mean of ((1 + cos) / 2)**4 over the circle; its square has the mean 12870 / 65536."""
-SEPTAL_MEAN_SQUARE = 12870 / 65536
-
-
-def septal_weight(cosine):
-    """1 in the middle of the septum, 0 at the lateral wall."""
-    return (0.5 + 0.5 * cosine) ** 4
-
-
-def section_radius(weight, flattening, ripple, ripple_square_mean):
+def section_radius(cosine, flattening, ripple, ripple_square_mean):
     """Radius of a cross-section of the left ventricle, relative to the circle of the same area.
 
     Args:
-        weight: `septal_weight` of the direction.
-        flattening: 0 round; the septum lies this share nearer to the centre.
+        cosine: of the angle to the middle of the septum.
+        flattening: 0 round; else the septum is a chord that lies this share nearer to the centre.
         ripple: small individual deviation of the direction, mean 0 over the circle.
         ripple_square_mean: mean of its square over the circle.
 
     Returns:
-        array as `weight`; the mean of its square over the circle is 1, up to the product of ripple
-        and flattening, which is below 0.2 %.
+        array as `cosine`; the mean of its square over the circle is 1, up to the product of ripple
+        and flattening, which is below 0.3 %.
+
+    Choice: the chord cut off a circle, since a volume-loaded septum is straight between the two
+    insertion points of the right ventricle.
     """
-    section = 1 + ripple - np.float32(flattening) * weight
-    area = 1 - 2 * flattening * SEPTAL_MEAN + flattening**2 * SEPTAL_MEAN_SQUARE
-    return section / np.float32(np.sqrt(area + ripple_square_mean))
+    chord = np.float32(1 - flattening)
+    section = chord / np.maximum(cosine, chord) + ripple
+    return section / np.float32(np.sqrt(section_area(flattening) + ripple_square_mean))
+
+
+def section_area(flattening):
+    """Area of a circle without the part beyond a chord, relative to the circle.
+
+    Args:
+        flattening: 1 minus the distance of the chord from the centre, in radii.
+    """
+    distance = 1 - flattening
+    half_angle = np.arccos(distance)
+    return 1 - (half_angle - distance * np.sin(half_angle)) / np.pi
 
 
 def bullet(height, radius, length, width):

@@ -25,7 +25,7 @@ class Thorax:
         build = (patient.bsa_m2 / 1.8) ** 0.42
         self.build = build
         self.half = np.array([rng.normal(120, 7), rng.normal(76, 6)]) * build
-        self._fit(heart_surface, rng.uniform(4, 12))
+        self._fit(heart_surface, rng.uniform(1, 5))
         self.muscle_mm = rng.uniform(7, 12) * build
         self.fat_mm = np.clip(rng.gamma(4, 2.6), 3, 28) * build
         grown = patient.sex == "f" and patient.age_years > 14
@@ -40,7 +40,10 @@ class Thorax:
         self.floor = 0.0
         gap = heart_surface[2] - self._diaphragm(heart_surface[0], heart_surface[1])
         # the heart lies on the diaphragm and flattens it
-        self.floor = float(np.percentile(gap, 0.2)) + rng.uniform(6, 18) * build
+        self.floor = float(np.percentile(gap, 0.2)) + rng.uniform(10, 22) * build
+        # Choice: fat fills the front of the mediastinum and the angles beside the heart
+        self.front_fat_mm = rng.uniform(2, 15) * build
+        self.pad_mm = rng.uniform(2, 12) * build
         self.stomach = np.array([rng.normal(52, 10), rng.normal(-12, 12)]) * build
         self.stomach_mm = rng.uniform(28, 44) * build
         self.stomach_gas = rng.random() < 0.35
@@ -103,13 +106,26 @@ class Thorax:
         self._paint_cage(tissue, points, depth)
         inside = depth < 0
         tissue[inside] = Tissue.LUNG
-        tubes = random_tubes(points, 26, self.texture, 0.17)
-        tissue[inside & tubes] = Tissue.VESSEL
+        for size_mm, width in ((46, 0.16), (24, 0.19)):  # lung vessels, coarse and fine
+            tubes = random_tubes(points, size_mm, self.texture, width)
+            tissue[inside & tubes] = Tissue.VESSEL
         self._paint_mediastinum(tissue, points, inside)
-        below = inside & (z < self._diaphragm(x, y))
+        below = self._paint_fat_pads(tissue, points, depth, inside)
         self._paint_abdomen(tissue, points, below)
         self._paint_spine(tissue, points, depth)
         return tissue
+
+    def _paint_fat_pads(self, tissue, points, depth, inside):
+        """Fat behind the sternum and on the diaphragm; returns what lies below the diaphragm."""
+        x, y, z = points
+        rough = smooth_noise(points, 30, self.texture + 0.7, 1)
+        across = (x - 12 * self.build) / (62 * self.build)
+        thick = self.front_fat_mm * (1 - across * across) * (1 + 0.25 * rough)
+        height = z - self._diaphragm(x, y)
+        pad = (height < self.pad_mm * (1 + 0.5 * rough)) & (np.abs(across) < 1.1)
+        pad &= y < self.middle + 0.3 * self.half[1]
+        tissue[inside & ((-depth < thick) & (y < self.middle) | pad)] = Tissue.FAT
+        return inside & (height < 0)
 
     def _paint_cage(self, tissue, points, depth):
         x, y, z = points
@@ -136,7 +152,7 @@ class Thorax:
         x, y, z = points
         depth = self._diaphragm(x, y) - z
         lumps = smooth_noise(points, 30, self.texture + 0.3, 2)
-        tissue[below] = np.where(lumps[below] > 0.2, Tissue.FAT, Tissue.CARTILAGE)
+        tissue[below] = np.where(lumps[below] > -0.5, Tissue.FAT, Tissue.CARTILAGE)
         spleen = (
             ((x - 88 * self.build) / 34) ** 2
             + ((y - 38 * self.build) / 40) ** 2
@@ -161,7 +177,7 @@ class Thorax:
         tissue[below & (away < self.stomach_mm)] = Tissue.MUSCLE
         lumen = below & (away < self.stomach_mm - 3)
         food = smooth_noise(points, 22, self.texture + 0.2, 0)
-        tissue[lumen] = np.where(food[lumen] > 0.4, Tissue.STOMACH, Tissue.CARTILAGE)
+        tissue[lumen] = np.where(food[lumen] > -0.9, Tissue.STOMACH, Tissue.CARTILAGE)
         if self.stomach_gas:  # gas rises to the front of a patient who lies on the back
             tissue[lumen & (y < self.stomach[1] - 0.2 * self.stomach_mm)] = Tissue.AIR
 

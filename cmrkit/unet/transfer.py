@@ -1,0 +1,177 @@
+"""How real do simulated frames look to a network that has seen nothing else?
+
+A U-Net is trained on simulated short-axis frames alone and scored on real patients. Run it with
+
+    python -m cmrkit.unet.transfer --chla <folder> --sunnybrook <folder>
+
+It appends its numbers, with date and commit, to `reports/simulation/transfer.csv`.
+"""
+
+import argparse
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+
+from cmrkit import paths
+from cmrkit.cohort.build import build_cohort
+from cmrkit.cohort.readers import open_source
+from cmrkit.phantom.cohort import SimulatedCohort
+from cmrkit.provenance import commit
+from cmrkit.unet.arms import common_labels, load_frames
+from cmrkit.unet.evaluation import score_frames, segment
+from cmrkit.unet.training import train_unet
+
+TABLE = paths.REPOSITORY / "reports" / "simulation" / "transfer.csv"
+LABELS = 1, 2, 3  # the myocardium is learnt too, though no real set annotates it
+PHASES = 3  # end-diastole, end-systole and filling; the real sets have the first two
+SLICES = 7
+FOV_MM = 170.0
+ASSUMED_SPACING_MM = 1.36  # Sunnybrook's PNGs state none; median of its DICOM headers
+WIDTH = 16
+BATCH = 16
+
+
+def simulated_frames(folder, patients, resolution, seed, processes):
+    """Short-axis frames of simulated patients, base to apex, from every simulated site.
+
+    Args:
+        folder: where the cohort is written.
+        patients: number of simulated patients, half of them imaged at the shifted sites.
+        resolution: R, pixels a side.
+        seed: of the cohort.
+        processes: that render at the same time.
+
+    Returns:
+        `arms.LabelledFrames`.
+
+    Choice: both groups of sites, since a network for unknown scanners should meet many.
+    """
+    counts = {"gan": patients - patients // 2, "external": patients // 2}
+    source = SimulatedCohort(
+        seed, counts, ("sax",), phases=PHASES, sax_slices=SLICES, matrix=min(2 * resolution, 256)
+    )
+    build_cohort(
+        [(source, source.patients())], folder, resolution=resolution, fov_mm=FOV_MM,
+        views=("sax",), crop="motion", processes=processes,
+    )  # fmt: skip
+    return load_frames(folder, "sax")
+
+
+def real_frames(folder, name, data, resolution):
+    """Annotated short-axis frames of a real data set.
+
+    Args:
+        folder: where the cohort is written.
+        name: of the data set, as `readers.open_source`.
+        data: its folder.
+        resolution: R, pixels a side.
+
+    Returns:
+        `arms.LabelledFrames`.
+    """
+    source = open_source(name, data)
+    build_cohort(
+        [(source, source.patients().assign(role="external"))], folder, resolution=resolution,
+        fov_mm=FOV_MM, views=("sax",), crop="motion", assumed_spacing_mm=ASSUMED_SPACING_MM,
+    )  # fmt: skip
+    return load_frames(folder, "sax")
+
+
+def score(model, data):
+    """Dice on real frames, a row a chamber.
+
+    Args:
+        model: `network.TrainedUNet`.
+        data: `arms.LabelledFrames`.
+
+    Returns:
+        DataFrame `chamber, patients, frames, dice` (mean over frames), `dice_patient` (mean over
+        patients of the mean of their frames), `missed` (share of frames with nothing found).
+        Frames where chamber and prediction are both empty do not count.
+    """
+    scores = score_frames(
+        data.masks, segment(model, data.images), data.frames, common_labels(data)
+    )  # fmt: skip
+    scores = scores.dropna(subset="dice")
+    rows = []
+    for chamber, part in scores.groupby("label", sort=True):
+        rows.append(
+            {
+                "chamber": chamber,
+                "patients": part["patient_id"].nunique(),
+                "frames": len(part),
+                "dice": part["dice"].mean(),
+                "dice_patient": part.groupby("patient_id")["dice"].mean().mean(),
+                "missed": (part["empty"] == "truth").mean(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def transfer(real, *, patients, resolution, steps, seed, processes=1, on_tick=None):
+    """Train on simulated frames, score on real ones.
+
+    Args:
+        real: dict from name of a data set to its folder.
+        patients, resolution, seed, processes: as in `simulated_frames`.
+        steps: optimiser steps.
+        on_tick: as in `train_unet`.
+
+    Returns:
+        DataFrame, a row a data set and chamber, see `score`.
+    """
+    with TemporaryDirectory() as scratch:
+        scratch = Path(scratch)
+        tests = {
+            name: real_frames(scratch / name, name, data, resolution)
+            for name, data in real.items()
+        }
+        training = simulated_frames(scratch / "sim", patients, resolution, seed, processes)
+        model = train_unet(
+            training.images, training.masks, training.frames["labels_present"], LABELS,
+            steps=steps, batch=BATCH, seed=seed, width=WIDTH, on_tick=on_tick,
+        )  # fmt: skip
+        tables = [score(model, data).assign(data_set=name) for name, data in tests.items()]
+    return pd.concat(tables, ignore_index=True).assign(simulated_frames=len(training))
+
+
+def main():
+    """Train on simulated short-axis frames and score on the real data sets that are given."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    for name in ("chla", "sunnybrook"):
+        parser.add_argument(f"--{name}", help=f"folder of {name}")
+    parser.add_argument("--patients", type=int, default=120, help="simulated patients")
+    parser.add_argument("--resolution", type=int, default=64, help="pixels a side")
+    parser.add_argument("--steps", type=int, default=800, help="optimiser steps")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=1, help="that render at the same time")
+    parser.add_argument("--note", default="", help="a word on what changed, kept in the table")
+    given = vars(parser.parse_args())
+    note = given.pop("note")
+    real = {name: given.pop(name) for name in ("chla", "sunnybrook") if given[name]}
+    given = {key: value for key, value in given.items() if key not in ("chla", "sunnybrook")}
+    if not real:
+        parser.error("no real frames; give --chla or --sunnybrook with the folder of the data set")
+    started = time.perf_counter()
+    table = transfer(real, **given, on_tick=print)
+    minutes = (time.perf_counter() - started) / 60
+    run = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "commit": commit(), **given, "note": note}
+    print(table.to_string(float_format="%.3f"))
+    append(table.assign(**run, minutes=minutes))
+
+
+def append(table, path=TABLE):
+    """Add rows to the table of all runs, moved into place when complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        table = pd.concat([pd.read_csv(path), table], ignore_index=True)
+    temporary = path.with_name(f".{path.name}")
+    table.to_csv(temporary, index=False, float_format="%.4g", lineterminator="\n")
+    temporary.replace(path)
+
+
+if __name__ == "__main__":
+    main()
