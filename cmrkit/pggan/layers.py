@@ -96,7 +96,7 @@ class EqualizedLayer(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(shape, generator=rng))
         self.bias = nn.Parameter(torch.zeros(n_out))
-        self.scale = gain / math.sqrt(fan_in)
+        self.fan_in, self.scale = fan_in, gain / math.sqrt(fan_in)
 
     def scaled(self, dtype):
         """Weight and bias at work, in the type of the input."""
