@@ -1,0 +1,109 @@
+"""Broken archives: what cannot be used is one line, and the rest goes on."""
+
+import dicoms
+import numpy as np
+import pytest
+from dicoms import change, image, save, write_patient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cmrkit.cohort.build import build_cohort
+from cmrkit.cohort.readers import open_source
+
+SETTINGS = {"resolution": 16, "fov_mm": 30.0}
+
+
+def build(folder, out):
+    archive = open_source("dicom", folder)
+    patients = archive.patients().assign(role="gan")
+    return build_cohort([(archive, patients)], out, **SETTINGS)
+
+
+def damaged(path, kind):
+    data = path.read_bytes()
+    if kind == "truncated":
+        path.write_bytes(data[: len(data) // 3])
+    elif kind == "pixels cut":
+        path.write_bytes(data[:-100])
+    elif kind == "no DICOM":
+        path.with_suffix(".dcm").write_bytes(b"hello")
+
+
+@pytest.mark.parametrize(
+    ("tags", "line"),
+    [
+        ({"Modality": "CT"}, "modality CT: expected MR"),
+        ({"PixelSpacing": None}, "PixelSpacing: missing"),
+        ({"ImagePositionPatient": None}, "ImagePositionPatient: missing"),
+        ({"BurnedInAnnotation": "YES"}, "burned-in annotation"),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, "secondary capture"),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "P"]}, "phase or velocity map"),
+        ({"PhotometricInterpretation": "RGB"}, "colour image"),
+        ({"NumberOfFrames": 3}, "several frames without their positions"),
+        ({"PatientID": "P3"}, "a series that names two patients"),
+        ({"PatientBirthDate": "19800101"}, "names or dates of birth: mixed"),
+        ({"TriggerTime": 40.0}, "two images at one moment"),
+        ({"Rows": 20}, "1 image a slice position"),
+        ({"PixelData": b"12"}, "DICOM pixels: cannot be read"),
+    ],
+)
+def test_a_bad_file_is_one_line_and_the_other_patient_goes_on(tmp_path, tags, line):
+    write_patient(tmp_path / "in" / "a", "P1", views=("sax",), slices=1)
+    write_patient(tmp_path / "in" / "b", "P2", views=("sax",), slices=1)
+    bad = sorted((tmp_path / "in" / "b" / "sax").iterdir())[0]
+    change(bad, **tags)
+    frames, problems = build(tmp_path / "in", tmp_path / "out")
+    assert len(frames) >= dicoms.PHASES
+    said = problems["problem"].str.cat(sep="\n")
+    if "Rows" not in tags:  # a stray image beside a whole cine is no line: localisers are many
+        assert line in said
+    assert len(problems) <= 2
+
+
+@pytest.mark.parametrize("kind", ["truncated", "pixels cut", "no DICOM"])
+def test_a_broken_file_is_one_line(tmp_path, kind):
+    write_patient(tmp_path / "in" / "a", "P1", views=("sax",), slices=1)
+    write_patient(tmp_path / "in" / "b", "P2", views=("sax",), slices=1)
+    damaged(sorted((tmp_path / "in" / "b" / "sax").iterdir())[0], kind)
+    frames, problems = build(tmp_path / "in", tmp_path / "out")
+    assert len(frames) >= dicoms.PHASES
+    assert len(problems) == 1
+
+
+def test_a_folder_without_a_cine_says_what_was_found(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="holds no such files; expected DICOM files"):
+        open_source("dicom", tmp_path / "empty")
+    save(image(), tmp_path / "one" / "image")
+    with pytest.raises(FileNotFoundError, match="1 image a slice position: no cine"):
+        open_source("dicom", tmp_path / "one")
+
+
+@pytest.fixture(scope="module")
+def archive_to_break(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mutated")
+    write_patient(folder / "a", "P1", views=("sax",), slices=1)
+    path = sorted((folder / "a" / "sax").iterdir())[2]
+    return folder, path, path.read_bytes()
+
+
+@settings(
+    max_examples=220, deadline=None, derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)  # fmt: skip
+@given(st.data())
+def test_mutated_files_raise_no_other_exception(archive_to_break, data):
+    folder, path, whole = archive_to_break
+    changed = bytearray(whole)
+    header = len(whole) - 2 * dicoms.SIDE**2
+    for _ in range(data.draw(st.integers(1, 8))):
+        place = data.draw(st.integers(0, header - 1))
+        changed[place] = data.draw(st.integers(0, 255))
+    path.write_bytes(changed[: data.draw(st.sampled_from([len(whole), header, header // 2]))])
+    try:
+        archive = open_source("dicom", folder)
+        for patient in archive.patients()["patient_id"]:
+            for one in archive.read(patient):
+                assert np.ndim(getattr(one, "images", None)) in (0, 3)
+    except (ValueError, FileNotFoundError):
+        pass

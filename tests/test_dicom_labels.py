@@ -1,0 +1,195 @@
+"""Masks beside DICOM cines, the list a person corrects, and what never leaves the reader."""
+
+import highdicom
+import nibabel
+import numpy as np
+import pydicom
+import pytest
+from dicoms import PHASES, SIDE, write_patient
+
+from cmrkit.cohort.build import build_cohort
+from cmrkit.cohort.problems import Problem
+from cmrkit.cohort.readers import open_source
+from cmrkit.cohort.readers.dicom_masks import label_of_segment
+from cmrkit.cohort.readers.stack_list import corrections, review
+
+
+def read(folder):
+    archive = open_source("dicom", folder)
+    found = [one for patient in archive.patients()["patient_id"] for one in archive.read(patient)]
+    problems = [one.problem for one in (*archive.problems, *found) if isinstance(one, Problem)]
+    return [one for one in found if not isinstance(one, Problem)], problems
+
+
+def contour(path, size):
+    points = [(8, 8), (8 + size, 8), (8 + size, 8 + size), (8, 8 + size)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(f"{x} {y}" for x, y in points))
+
+
+def test_contours_of_two_patients_are_told_apart_by_a_table_or_refused(tmp_path):
+    for patient in ("P1", "P2"):
+        write_patient(tmp_path / "dicom" / patient, patient, ("sax",), 1)
+    contour(tmp_path / "drawn" / "SC-02" / "IM-0001-0001-icontour-manual.txt", 6)
+    contour(tmp_path / "drawn" / "SC-02" / "IM-0001-0003-icontour-manual.txt", 4)
+    slices, [problem] = read(tmp_path)
+    assert "add a link.csv" in problem
+    assert not any(one.masks.any() for one in slices)
+    (tmp_path / "link.csv").write_text("patient,code\nP2,SC-2\n")
+    slices, problems = read(tmp_path)
+    assert problems == []
+    [one] = [one for one in slices if one.masks.any()]
+    assert one.labels_present == [(1,), (), (1,), (), ()]
+    assert [(mask > 0).sum() for mask in one.masks] == [36, 0, 16, 0, 0]
+    assert one.is_ed.tolist() == [True] + [False] * 4
+    assert one.is_es.argmax() == 2
+
+
+def test_a_volume_of_the_same_name_is_laid_on_by_its_geometry(tmp_path):
+    write_patient(tmp_path, views=("sax",), slices=2)
+    [plain, _], _ = read(tmp_path)
+    one = pydicom.dcmread(next((tmp_path / "sax").iterdir()))
+    directions = np.array(one.ImageOrientationPatient).reshape(2, 3)
+    positions = np.array(
+        sorted(
+            {tuple(map(float, pydicom.dcmread(p).ImagePositionPatient))
+             for p in (tmp_path / "sax").iterdir()},
+            key=lambda place: np.dot(place, np.cross(*directions)),
+        )
+    )  # fmt: skip
+    affine = np.eye(4)
+    affine[:3, 0], affine[:3, 1] = directions[0] * 1.25, directions[1] * 1.5
+    affine[:3, 2], affine[:3, 3] = positions[1] - positions[0], positions[0]
+    labels = np.zeros((SIDE, SIDE, 2, PHASES), np.uint8)  # [x, y, slice, phase]
+    labels[3:9, 5:7, :, 2] = 3
+    flip = np.diag([-1.0, 1, 1, 1])
+    flip[0, 3] = SIDE - 1
+    to_ras = np.diag([-1.0, -1, 1, 1])
+    path = tmp_path / "sax_gt.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(labels[::-1], to_ras @ affine @ flip), path)
+    slices, problems = read(tmp_path)
+    assert problems == []
+    for cine in slices:
+        assert np.array_equal(cine.masks, labels[:, :, 0].transpose(2, 1, 0))
+        assert cine.labels_present == [(), (), (3,), (), ()]
+    shifted = affine.copy()
+    shifted[:3, 3] += 5
+    nibabel.save(nibabel.Nifti1Image(labels, to_ras @ shifted), path)
+    assert read(tmp_path)[1] == ["NIfTI labels: do not lie on the pixels of the images"]
+    nibabel.save(nibabel.Nifti1Image(labels[..., :3], to_ras @ affine), path)
+    assert read(tmp_path)[1] == ["NIfTI labels: 3 phases; the cine has 5"]
+    assert plain.images.shape == cine.images.shape
+
+
+def test_a_segmentation_of_another_program_is_read(tmp_path):
+    write_patient(tmp_path, views=("sax",), slices=1)
+    sources = [pydicom.dcmread(path) for path in sorted((tmp_path / "sax").iterdir())]
+    for one in sources:  # highdicom wants what a scanner states
+        one.FrameOfReferenceUID, one.StudyID, one.AccessionNumber = "1.2.3", "", ""
+        one.PatientSex, one.StudyDate, one.StudyTime, one.ReferringPhysicianName = "", "", "", ""
+    code = highdicom.sr.CodedConcept("80891009", "SCT", "Heart")
+    segments = [
+        highdicom.seg.SegmentDescription(
+            number, name, code, code, highdicom.seg.SegmentAlgorithmTypeValues.MANUAL
+        )
+        for number, name in ((1, "Left ventricle"), (2, "RV cavity"))
+    ]
+    drawn = np.zeros((1, SIDE, SIDE, 2), np.uint8)
+    drawn[0, 4:8, 4:8, 0] = 1
+    drawn[0, 12:20, 4:8, 1] = 1
+    highdicom.seg.Segmentation(
+        sources[1:2],
+        drawn,
+        "BINARY",
+        segments,
+        "1.2.9",
+        9,
+        "1.2.9.1",
+        1,
+        "maker",
+        "model",
+        "1",
+        "1",
+    ).save_as(tmp_path / "seg.dcm")
+    [cine], problems = read(tmp_path)
+    assert problems == []
+    phase = round(float(sources[1].TriggerTime) / 40)
+    assert np.array_equal(cine.masks[phase], drawn[0, ..., 0] + 3 * drawn[0, ..., 1])
+    assert cine.masks.any(axis=(1, 2)).sum() == 1
+    assert [labels for labels in cine.labels_present if labels] == [(1, 3)]
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [("Left ventricle", 1), ("Myocardium of left ventricle", 2), ("LV wall", 2), ("rv", 3),
+     ("Right ventricular blood pool", 3), ("left atrium", 4), ("RA", 5), ("liver", None),
+     ("RV myocardium", None)],
+)  # fmt: skip
+def test_segments_are_known_by_their_names(name, label):
+    assert label_of_segment(name) == label
+
+
+def test_the_list_of_cines_keeps_what_a_person_changed(tmp_path):
+    write_patient(tmp_path / "in", slices=4)
+    path = tmp_path / "stacks.csv"
+    archive = open_source("dicom", tmp_path / "in")
+    review(archive.stacks(), path)
+    assert corrections(path) == ""
+    text = path.read_text()
+    lines = text.splitlines()
+    sax = next(i for i, line in enumerate(lines) if ",sax," in line)
+    lines[sax] = lines[sax].replace(",sax,,", ",sax,1-2,", 1)
+    path.write_text("\n".join(lines) + "\n")
+    assert corrections(path) != ""
+    archive.choose(review(archive.stacks(), path))
+    slices = [one for one in archive.read(archive.patients()["patient_id"][0])]
+    assert sum(one.view == "sax" for one in slices) == 2
+    path.write_text(text.replace(",sax,,", ",3ch,,", 1))
+    with pytest.raises(ValueError, match="view '3ch'"):
+        review(archive.stacks(), path)
+
+
+PLANTED = {
+    "PatientName": "Zebulon^Quagmire", "PatientID": "HOSP-7781234", "PatientBirthDate": "19610229",
+    "InstitutionName": "Klinikum Musterstadt", "AccessionNumber": "ACC99187",
+    "SeriesDescription": "cine sax Quagmire", "ReferringPhysicianName": "Dr^Strangelove",
+    "StudyInstanceUID": "1.2.826.0.1.4711.77",
+}  # fmt: skip
+
+
+def test_no_planted_identifier_stands_in_any_byte_written(tmp_path):
+    secret = tmp_path / "in" / "Quagmire_Zebulon" / "HOSP-7781234"
+    write_patient(secret, views=("sax", "4ch"), slices=2, **PLANTED)
+    (secret / "Quagmire.dcm").write_bytes(b"broken")
+    out = tmp_path / "out"
+    archive = open_source("dicom", tmp_path / "in")
+    archive.choose(review(archive.stacks(), out / "stacks.csv"))
+    sources = [(archive, archive.patients().assign(role="gan"))]
+
+    def stop(number, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):  # the parts of a stopped build are looked at as well
+        build_cohort(sources, out, resolution=16, fov_mm=30.0, on_patient=stop)
+    words = [w for value in PLANTED.values() for w in value.replace("^", " ").split()]
+    words = [word for word in words if word not in ("cine", "sax", "Dr")]
+    assert _found(out, words) == []
+    _, problems = build_cohort(sources, out, resolution=16, fov_mm=30.0)
+    problems.to_csv(out / "problems.csv")
+    assert len(problems) == 1
+    assert _found(out, words) == []
+    assert _found(tmp_path / "in", words), "the search itself finds what was planted"
+
+
+def _found(folder, words):
+    """Words in names and bytes of all files; members of archives are looked at unpacked."""
+    found = []
+    for path in folder.rglob("*"):
+        data = str(path.relative_to(folder)).encode()
+        if path.is_file():
+            data += path.read_bytes()
+            if path.suffix == ".npz":
+                with np.load(path) as part:
+                    data += str(part["lists"]).encode()
+        found += [word for word in words if word.lower().encode() in data.lower()]
+    return found
