@@ -32,6 +32,11 @@ def write(tmp_path, text):
         ("01_cohort: {data: /tmp}", ["01_cohort.data", "'/tmp'", "leave it out"]),
         ("01_cohort: {patients_unet: 0}", ["01_cohort.patients_unet", "0", "give a number"]),
         ("06_unet_comparison: {arms: [patient]}", ["06_unet_comparison.arms", "'synthetic'"]),
+        (
+            "06_unet_comparison: {arms: [patient, synthetic, synthetic-manual]}",
+            ["06_unet_comparison.drawings", "empty", "name a folder"],
+        ),
+        ("07_significance: {arm: patient}", ["07_significance.arm", "also the reference"]),
         ("07_significance: {scores: no.csv}", ["07_significance.scores", "'no.csv'"]),
         ("seed: 3", ["mine.yaml", "sections"]),
         ("common: [", ["mine.yaml", "not YAML"]),

@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmrkit.unet.clinical import bland_altman, ventricular_function
+from cmrkit.cohort.part import Part
+from cmrkit.unet.clinical import agreement_of_arms, bland_altman, ventricular_function
 
 
 def _stack(areas, *, view="sax", patient="p1", label=1, spacing=(1.0, 2.0)):
@@ -122,3 +123,19 @@ def test_one_patient_has_a_bias_and_no_limits():
 def test_tables_of_different_patients_are_refused():
     with pytest.raises(ValueError, match="only in one table"):
         bland_altman(_measures([1.0, 2]), _measures([1.0]))
+
+
+def test_each_arm_is_measured_against_the_reference_with_its_seeds_averaged():
+    masks, frames = _stack({(0, "ed"): 100, (0, "es"): 50}, view="4ch")
+    other, more = _stack({(0, "ed"): 80, (0, "es"): 60}, view="4ch", patient="p2")
+    external = Part(masks, np.concatenate([masks, other]), pd.concat([frames, more]))
+    larger, _ = _stack({(0, "ed"): 110, (0, "es"): 50}, view="4ch")
+    drawn = {
+        ("patient", 1): external.masks,
+        ("synthetic", 1): external.masks,
+        ("synthetic", 2): np.concatenate([larger, other]),
+    }
+    agreement, pairs = agreement_of_arms(external, drawn)
+    bias = agreement[agreement["quantity"] == "ed_area_mm2"].set_index("arm")["bias"]
+    assert bias.to_dict() == pytest.approx({"patient": 0, "synthetic": 5})  # 10 of one of two, x 2
+    assert len(pairs) == 2 * 2 * 3

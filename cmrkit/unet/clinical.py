@@ -78,6 +78,33 @@ def _relative_fall(diastole, systole):
     return (diastole - systole) / diastole if diastole > 0 else np.nan
 
 
+def agreement_of_arms(external, masks, slice_spacing_mm=None):
+    """Agreement of each arm's clinical measures with the reference, patient by patient.
+
+    Args:
+        external: `Part` of the role `external`, one view.
+        masks: dict from (arm, seed) to [n, R, R] uint8, from `comparison.compare_arms`.
+        slice_spacing_mm: as in `ventricular_function`.
+
+    Returns:
+        the two tables of `bland_altman`, with the column `arm`. A patient's predicted measure is
+        the mean over seeds.
+    """
+    reference = ventricular_function(external.masks, external.frames, slice_spacing_mm)
+    agreements, pairs = [], []
+    for arm in dict.fromkeys(arm for arm, _ in masks):
+        runs = [
+            ventricular_function(drawn, external.frames, slice_spacing_mm)
+            for (name, _), drawn in masks.items()
+            if name == arm
+        ]
+        means = pd.concat(runs).groupby([*_PATIENT, "quantity"], as_index=False, sort=False)
+        tables = bland_altman(reference, means["value"].mean())
+        for table, kept in zip(tables, (agreements, pairs), strict=True):
+            kept.append(table.assign(arm=arm))
+    return pd.concat(agreements, ignore_index=True), pd.concat(pairs, ignore_index=True)
+
+
 def bland_altman(reference, predicted):
     """Agreement of predicted clinical measures with the reference.
 
