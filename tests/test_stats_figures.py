@@ -13,6 +13,7 @@ from cmrkit.figures.style import save_figure
 from cmrkit.stats.comparison import compare
 from cmrkit.stats.power import power_curves
 from cmrkit.stats.simulate import example_scores, false_alarms
+from cmrkit.stats.spread import stack_seeds
 from cmrkit.stats.verdict import VERDICTS
 
 
@@ -64,7 +65,7 @@ def test_the_same_comparison_gives_the_same_picture(comparison, tmp_path):
 def test_every_seed_has_its_mark_in_the_line_of_its_chamber():
     scores = example_scores()
     by_seed = {seed: compare(rows, metrics=["dice"]) for seed, rows in scores.groupby("seed")}
-    axis = shifts_over_seeds(by_seed).axes[0]
+    axis = shifts_over_seeds(stack_seeds(by_seed)).axes[0]
     marks = sorted(
         (round(m.get_ydata()[0]), m.get_xdata()[0]) for m in axis.lines if len(m.get_xdata()) == 1
     )

@@ -2,7 +2,6 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import seaborn as sns
 from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter
 
@@ -103,20 +102,19 @@ def _forest_legend(figure, axis, alpha):
     figure.legend(loc="outside lower center", ncols=7, columnspacing=1.2)
 
 
-def shifts_over_seeds(comparisons, level="patient"):
+def shifts_over_seeds(stacked, level="patient"):
     """Shift of every chamber from seed to seed, with the verdict of each.
 
     Args:
-        comparisons: dict from seed to its table from `stats.comparison.compare`, one metric.
+        stacked: from `stats.spread.stack_seeds`, one metric.
         level: `patient` or `frame`.
 
     Returns:
         matplotlib Figure, a line a chamber, a mark a seed, the lowest seed on top.
     """
-    table = pd.concat(comparisons, names=["study_seed"]).reset_index("study_seed")
-    table = table[table["level"] == level]
+    table = stacked[stacked["level"] == level]
     chambers = list(dict.fromkeys(zip(table["view"], table["label"], strict=True)))
-    seeds = sorted(comparisons)
+    seeds = sorted(set(table["study_seed"]))
     with style():
         figure, axis = plt.subplots(figsize=size(SINGLE_COLUMN_MM, 24 + 7 * len(chambers)))
         _margin_and_zero(axis, table.iloc[0])

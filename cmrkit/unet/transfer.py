@@ -126,8 +126,7 @@ def transfer(real, *, patients, resolution, steps, seed, processes=1, on_tick=No
     with TemporaryDirectory() as scratch:
         scratch = Path(scratch)
         tests = {
-            name: real_frames(scratch / name, name, data, resolution)
-            for name, data in real.items()
+            name: real_frames(scratch / name, name, data, resolution) for name, data in real.items()
         }
         training = simulated_frames(scratch / "sim", patients, resolution, seed, processes)
         model = train_unet(
