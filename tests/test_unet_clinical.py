@@ -6,7 +6,7 @@ from cmrkit.cohort.part import Part
 from cmrkit.unet.clinical import agreement_of_arms, bland_altman, ventricular_function
 
 
-def _stack(areas, *, view="sax", patient="p1", label=1, spacing=(1.0, 2.0)):
+def _stack(areas, *, view="sax", patient="p1", label=1, spacing=(1.0, 2.0), apart=np.nan):
     """Frames of one patient: areas = {(slice, "ed" or "es"): pixels of the label}."""
     rows, masks = [], np.zeros((len(areas), 16, 16), np.uint8)
     for mask, ((position, time), pixels) in zip(masks, areas.items(), strict=True):
@@ -17,6 +17,7 @@ def _stack(areas, *, view="sax", patient="p1", label=1, spacing=(1.0, 2.0)):
                 "patient_id": patient,
                 "view": view,
                 "slice_index": position,
+                "slice_spacing_mm": apart,
                 "is_ed": time == "ed",
                 "is_es": time == "es",
                 "spacing_row_mm": spacing[0],
@@ -45,7 +46,7 @@ FULL = {(0, "ed"): 120, (1, "ed"): 100, (2, "ed"): 80, (0, "es"): 60, (1, "es"):
 
 def test_a_short_axis_stack_gives_volumes_by_summation_of_slices():
     # 300 and 150 pixels of 2 mm2, slices 8 mm apart: 4800 and 2400 mm3
-    table = ventricular_function(*_stack(FULL), slice_spacing_mm={"p1": 8.0})
+    table = ventricular_function(*_stack(FULL, apart=8.0))
     values = _values(table)
     assert values["edv_ml"] == pytest.approx(4.8)
     assert values["esv_ml"] == pytest.approx(2.4)

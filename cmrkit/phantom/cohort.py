@@ -95,7 +95,9 @@ class SimulatedCohort:
         for view in self.views:
             labels = LABELS_OF_VIEW[view]
             rng = patient_rng(self.seed, number, f"image {view}")
-            for plane in subject.planes(view, self.sax_slices, rng):
+            planes = list(subject.planes(view, self.sax_slices, rng))
+            apart = np.linalg.norm(planes[1].centre - planes[0].centre) if planes[1:] else np.nan
+            for plane in planes:
                 images, masks = render(subject, plane, self.matrix, rng)
                 yield CineSlice(
                     patient_id=patient_id,
@@ -109,6 +111,7 @@ class SimulatedCohort:
                     phase_fraction=subject.cycle.fraction,
                     is_ed=np.arange(self.phases) == 0,
                     is_es=np.arange(self.phases) == np.argmin(subject.cycle.lv),
+                    slice_spacing_mm=apart,
                 )
 
     def _number(self, patient_id):
