@@ -6,6 +6,7 @@ import pandas as pd
 from cmrkit.cohort.frames import ROLES
 from cmrkit.cohort.series import CineSlice
 from cmrkit.phantom.acquisition import SHIFTED_SITES, SITES
+from cmrkit.phantom.planes import sax_heights
 from cmrkit.phantom.population import draw_patient, patient_rng
 from cmrkit.phantom.rendering import Subject, render
 
@@ -95,9 +96,7 @@ class SimulatedCohort:
         for view in self.views:
             labels = LABELS_OF_VIEW[view]
             rng = patient_rng(self.seed, number, f"image {view}")
-            planes = list(subject.planes(view, self.sax_slices, rng))
-            apart = np.linalg.norm(planes[1].centre - planes[0].centre) if planes[1:] else np.nan
-            for plane in planes:
+            for plane in subject.planes(view, self.sax_slices, rng):
                 images, masks = render(subject, plane, self.matrix, rng)
                 yield CineSlice(
                     patient_id=patient_id,
@@ -111,8 +110,13 @@ class SimulatedCohort:
                     phase_fraction=subject.cycle.fraction,
                     is_ed=np.arange(self.phases) == 0,
                     is_es=np.arange(self.phases) == np.argmin(subject.cycle.lv),
-                    slice_spacing_mm=apart,
+                    slice_spacing_mm=self._slice_spacing(subject) if view == "sax" else np.nan,
                 )
+
+    def _slice_spacing(self, subject):
+        """Distance of short-axis slices as planned, in mm; breathing moves each a little."""
+        heights = sax_heights(subject.heart, self.sax_slices)
+        return abs(heights[1] - heights[0]) if self.sax_slices > 1 else np.nan
 
     def _number(self, patient_id):
         digits = str(patient_id).removeprefix("sim-")
