@@ -166,9 +166,7 @@ def case_contours(cases, images, truth, predicted, dice):
                 axis.set_title(arm)
         for axis, case in zip(axes[:, 0], cases, strict=True):
             axis.set_ylabel(case)
-        figure.suptitle(
-            "Outlined by people, and by the U-Nets trained on frames of ...", fontsize=7
-        )
+        figure.suptitle("The reference, and what U-Nets outline, by training frames", fontsize=7)
         _label_legend(figure, numbers)
     return figure
 
