@@ -40,6 +40,14 @@ def code(*parts):
     return [str(file) for file in files]
 
 
+def drawn_masks():
+    """Masks that people drew, where an arm learns from them: each save runs the arm again."""
+    comparison = PARAMETERS["06_unet_comparison"]
+    if "synthetic-manual" not in comparison["arms"]:
+        return []
+    return sorted(map(str, (paths.REPOSITORY / comparison["drawings"]).glob("*/*_mask.nii.gz")))
+
+
 def run(name):
     """Command that executes one notebook."""
     return RUN.format(rule_notebook=name)
@@ -137,7 +145,7 @@ rule memorisation_audit:
 rule unet_comparison:
     input:
         paths.notebook("06_unet_comparison"), COHORT, SYNTHETIC,
-        code("unet", "figures/comparison.py"),
+        code("unet", "figures/comparison.py"), drawn_masks(),
     output: f"{WORK}/scores/scores.parquet", f"{TABLES}/scores.csv", figure("figure6_comparison")
     log: notebook=f"{REPORT}/06_unet_comparison.ipynb"
     params: PARAMETERS["06_unet_comparison"]

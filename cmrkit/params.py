@@ -212,13 +212,27 @@ class MemorisationSection(Views):
 class ComparisonSection(Views):
     """06_unet_comparison: does a U-Net learn as well from synthetic frames?"""
 
-    arms: list[Literal["patient", "synthetic", "patient+synthetic"]] = key(
-        ["patient", "synthetic"], "training sets to compare; the published two always run"
-    )
+    arms: list[
+        Literal[
+            "patient", "synthetic", "synthetic-teacher", "synthetic-manual", "patient+synthetic"
+        ]
+    ] = key(["patient", "synthetic"], "training sets to compare; the published two always run")
+    equal_frames: bool = key(False, "every arm gets as many frames as the smallest")
     unet_seeds: int = key(1, "U-Nets trained an arm and view, each from its own seed", ge=1, le=50)
     unet_steps: int = key(250, "optimiser steps, the same for every arm", "steps", ge=1)
     unet_batch: int = key(16, "frames an optimiser step", "frames", ge=1, le=1024)
     unet_width: int = key(16, "channels of the first U-Net level", "channels", ge=4, le=128)
+    validation_share: float = key(
+        0.15, "share of an arm's own patients or frames that choose the weights; 0 keeps the last",
+        "", "Choice: 4 of 24 patients", ge=0, le=0.5,
+    )  # fmt: skip
+    dose_seeds: int = key(0, "dose curves: U-Nets a dose and view; 0 for none", ge=0, le=50)
+    drawings: str = key(
+        "", "folder of frames for people to outline, made where absent (from the repository)"
+    )
+    drawing_frames: int = key(
+        50, "synthetic frames a view that people are asked to outline", "frames", ge=2
+    )
 
     @field_validator("arms")
     @classmethod
@@ -226,7 +240,18 @@ class ComparisonSection(Views):
         for arm in ("patient", "synthetic"):
             if arm not in arms:
                 raise ValueError(f"{arm!r} is missing; the published comparison always runs")
+        if len(set(arms)) < len(arms):
+            raise ValueError("an arm is listed twice; list each once")
         return arms
+
+    @model_validator(mode="after")
+    def _drawings_for_manual(self):
+        if "synthetic-manual" in self.arms and not self.drawings:
+            raise ValueError(
+                "drawings: empty, but arm synthetic-manual is asked for; name a folder, run once "
+                "without the arm, and outline the frames in it"
+            )
+        return self
 
 
 class SignificanceSection(Section):
@@ -237,7 +262,15 @@ class SignificanceSection(Section):
         "Diller 2020: differences below 1 % called negligible", gt=0, lt=0.5,
     )  # fmt: skip
     alpha: float = key(0.05, "significance level", source="Diller 2020", gt=0, lt=0.5)
+    arm: str = key("synthetic", "arm that is judged; each other arm of the table follows")
+    reference: str = key("patient", "arm that it is compared with")
     scores: str = key("", "score table of your own (CSV or parquet); empty for this study's")
+
+    @model_validator(mode="after")
+    def _two_arms(self):
+        if self.arm == self.reference:
+            raise ValueError(f"arm: {self.arm!r} is also the reference; name two different arms")
+        return self
 
     @field_validator("scores")
     @classmethod

@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import re
 import sys
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from pydantic import ValidationError
 
 from cmrkit.params import COMMON, SECTIONS
 from cmrkit.paths import NOTEBOOKS
+
+ONE_SEED = re.compile(r"(.+)-seed(\d+)")  # name of a study that repeats another with one seed
 
 
 class ParameterError(ValueError):
@@ -20,7 +23,9 @@ def load_study(path, overrides=None):
     """Read and check the parameters of a study.
 
     Args:
-        path: `params/<study>.yaml`; the file's name is the study's name.
+        path: `params/<study>.yaml`; the file's name is the study's name. Where there is no
+            `params/<study>-seed<n>.yaml`, that name stands for the study with seed n, in folders of
+            its own.
         overrides: values from the command line that stand above the file: `seed`, `data`,
             `external_data`; empty ones are ignored.
 
@@ -30,14 +35,19 @@ def load_study(path, overrides=None):
     Raises:
         ParameterError: one line with file, key, value and remedy.
     """
-    path = Path(path)
-    tree = _read(path)
+    path, study = Path(path), Path(path).stem
     given = {k: v for k, v in (overrides or {}).items() if v not in ("", None)}
+    named = ONE_SEED.fullmatch(study)
+    if named and not path.exists():
+        if "seed" in given:
+            raise ParameterError(f"seed: {given['seed']!r}, but study {study!r} has its own")
+        path, given["seed"] = path.with_stem(named[1]), named[2]
+    tree = _read(path)
     if "seed" in given:
         tree.setdefault("common", {})["seed"] = _whole_number(path, given.pop("seed"))
     for name, value in given.items():
         tree.setdefault("01_cohort", {})[name] = str(Path(value).expanduser().absolute())
-    common = tree.pop("common", {}) | {"study": path.stem}
+    common = tree.pop("common", {}) | {"study": study}
     _check_names(path, "common", common, COMMON)
     for section in tree:
         if section not in SECTIONS:

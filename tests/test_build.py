@@ -52,7 +52,7 @@ class Ward:
                 masks=rng.integers(0, 3, (2, 20, 20)).astype(np.uint8),
                 labels_present=[(1, 2), ()], spacing_mm=(2.0, 2.0), phase_index=np.array([0, 5]),
                 phase_fraction=np.array([0, 0.5]), is_ed=np.array([True, False]),
-                is_es=np.array([False, True]),
+                is_es=np.array([False, True]), slice_spacing_mm=8.0 if view == "sax" else np.nan,
             )  # fmt: skip
 
 
@@ -67,6 +67,9 @@ def test_every_phase_is_a_row_with_its_pixels(tmp_path):
     assert [list(labels) for labels in frames["labels_present"][:2]] == [[1, 2], []]
     assert set(frames["role"]) == {"gan"}
     assert set(frames["spacing_row_mm"]) == {2.0}
+    apart = frames.groupby("view")["slice_spacing_mm"].unique().str[0]
+    assert np.isnan(apart["4ch"])
+    assert apart["sax"] == 8
     first = next(source.read("ward-1"))
     images, masks = load_pixels(tmp_path)
     assert len(images) == len(frames) == 12

@@ -21,7 +21,7 @@ def frames(**columns):
             "patient_id": ["a", "a", "b"],
             "role": ["gan", "gan", "external"],
             "site": "CHLA", "vendor": "Philips", "disease": "Tetralogy of Fallot",
-            "slice_index": 0, "phase_index": [0, 1, 0],
+            "slice_index": 0, "slice_spacing_mm": 8.0, "phase_index": [0, 1, 0],
             "phase_fraction": [0.0, 0.5, np.nan],
             "is_ed": [True, False, True], "is_es": False,
             "view": ["sax", "sax", "4ch"],

@@ -140,6 +140,7 @@ def test_volumes_of_a_full_short_axis_stack_are_the_true_ones(number):
     gap_mm = np.diff(sax_heights(subject.heart, 14)).mean()
     volumes = np.zeros((3, 4))
     for cine in source.read(f"sim-{number:04d}"):
+        assert cine.slice_spacing_mm == pytest.approx(gap_mm)
         pixel = cine.spacing_mm[0] ** 2 * gap_mm / 1000
         for number_of_label in (1, 2, 3):
             volumes[:, number_of_label] += (cine.masks == number_of_label).sum((1, 2)) * pixel

@@ -181,6 +181,7 @@ def test_real_lists_agree_with_the_images_that_occur_in_two_of_them(real_data):
         joined = [labels for one in slices for labels in one.labels_present if labels == (1, 3)]
         both += len(joined)
         for one in slices:
+            assert 5 <= one.slice_spacing_mm <= 10
             assert len(set(one.phase_index)) == len(one.phase_index)
             for mask, labels in zip(one.masks, one.labels_present, strict=True):
                 assert set(np.unique(mask)) - {0} == set(labels)

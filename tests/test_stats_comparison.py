@@ -215,6 +215,14 @@ def test_scores_in_mm_have_no_margin_and_are_never_equivalent():
     assert "no margin in mm is set" in row["sentence"]
 
 
+def test_a_table_of_other_models_is_compared_by_the_scores_it_has():
+    table = scores(spread(-0.006, 0.005)).assign(hd95_mm=3.0)
+    assert set(compare(table)["metric"]) == {"dice", "percent_variation"}
+    assert set(compare(table.drop(columns="percent_variation"))["metric"]) == {"dice"}
+    without = table.drop(columns=["dice", "percent_variation"])
+    assert set(compare(without)["metric"]) == {"hd95_mm"}
+
+
 def test_relative_area_error_is_compared_by_its_size():
     table = scores(spread(0, 0.01))
     error = np.where(table["arm"] == "patient", -0.10, 0.02)

@@ -2,11 +2,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from cmrkit.figures.significance import VERDICT_MARKS, false_alarm_rates, forest, power_panels
+from cmrkit.figures.significance import (
+    VERDICT_MARKS,
+    false_alarm_rates,
+    forest,
+    power_panels,
+    shifts_over_seeds,
+)
 from cmrkit.figures.style import save_figure
 from cmrkit.stats.comparison import compare
 from cmrkit.stats.power import power_curves
 from cmrkit.stats.simulate import example_scores, false_alarms
+from cmrkit.stats.spread import stack_seeds
 from cmrkit.stats.verdict import VERDICTS
 
 
@@ -53,6 +60,22 @@ def test_the_same_comparison_gives_the_same_picture(comparison, tmp_path):
         for name in ("one", "two")
     )
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_every_seed_has_its_mark_in_the_line_of_its_chamber():
+    scores = example_scores()
+    by_seed = {seed: compare(rows, metrics=["dice"]) for seed, rows in scores.groupby("seed")}
+    axis = shifts_over_seeds(stack_seeds(by_seed)).axes[0]
+    marks = sorted(
+        (round(m.get_ydata()[0]), m.get_xdata()[0]) for m in axis.lines if len(m.get_xdata()) == 1
+    )
+    expected = sorted(
+        (place, shift)
+        for table in by_seed.values()
+        for place, shift in enumerate(table.loc[table["level"] == "patient", "hl_shift"])
+    )
+    np.testing.assert_allclose(marks, expected)
+    assert axis.get_title(loc="left") == "2 seeds, patients as units"
 
 
 def test_false_alarm_rates_show_both_levels_and_the_nominal_level():

@@ -1,5 +1,7 @@
 """The whole verdict under known truths: each rate against its Monte Carlo interval."""
 
+import gc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -32,7 +34,10 @@ def verdicts(rng, studies, level, patients=20, frames=10, icc=0.4, shift=0.0):
             units = differences.mean(1) if level == "patient" else differences.ravel()
             row = rank_statistics(units, MARGIN, 0.05) | {"study": study}
             rows.append(row | {"metric": "dice", "level": study, "n_patients": patients})
-    table = decide(pd.DataFrame(rows), 0.05)  # each study is a family of its own
+    with pytest.MonkeyPatch.context() as patch:
+        # statsmodels collects garbage after each family: 40 s of waiting over 400 studies
+        patch.setattr(gc, "collect", lambda: 0)
+        table = decide(pd.DataFrame(rows), 0.05)  # each study is a family of its own
     return table["verdict"].to_numpy().reshape(studies, CHAMBERS)
 
 

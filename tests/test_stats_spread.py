@@ -1,6 +1,6 @@
 import pandas as pd
 
-from cmrkit.stats.spread import verdict_spread
+from cmrkit.stats.spread import spread_sentence, stack_seeds, verdict_spread
 
 
 def comparison(shift, verdict):
@@ -11,12 +11,14 @@ def comparison(shift, verdict):
 
 def test_verdicts_are_counted_over_seeds_with_the_spread_of_their_shift():
     spread = verdict_spread(
-        {
-            1: comparison(-0.004, "worse"),
-            2: comparison(-0.001, "inconclusive"),
-            3: comparison(0.002, "equivalent"),
-            4: comparison(-0.006, "worse"),
-        }
+        stack_seeds(
+            {
+                1: comparison(-0.004, "worse"),
+                2: comparison(-0.001, "inconclusive"),
+                3: comparison(0.002, "equivalent"),
+                4: comparison(-0.006, "worse"),
+            }
+        )
     )
     assert len(spread) == 1  # the chamber that was never scored has no direction
     row = spread.iloc[0]
@@ -24,3 +26,7 @@ def test_verdicts_are_counted_over_seeds_with_the_spread_of_their_shift():
     assert counts == [0, 2, 1, 1]
     assert (row["seeds"], row["positive"]) == (4, 1)
     assert (row["shift_min"], row["shift_median"], row["shift_max"]) == (-0.006, -0.0025, 0.002)
+    assert spread_sentence(row) == (
+        "Dice, sax LV: of 4 seeds worse in 2, equivalent in 1, inconclusive in 1; "
+        "1 of 4 shifts above zero, median -0.0025 (-0.0060 to +0.0020)."
+    )

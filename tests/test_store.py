@@ -15,7 +15,8 @@ def rows(numbers):
     return [
         {
             "frame_id": f"a-sax-00-{number:04d}", "patient_id": "a", "role": "gan", "site": "s",
-            "vendor": "v", "disease": "d", "view": "sax", "slice_index": 0, "phase_index": number,
+            "vendor": "v", "disease": "d", "view": "sax", "slice_index": 0, "slice_spacing_mm": 8.0,
+            "phase_index": number,
             "phase_fraction": np.nan, "is_ed": False, "is_es": False, "spacing_row_mm": 1.0,
             "spacing_col_mm": 1.0, "labels_present": [1], "source": "test",
         }

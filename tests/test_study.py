@@ -32,6 +32,11 @@ def write(tmp_path, text):
         ("01_cohort: {data: /tmp}", ["01_cohort.data", "'/tmp'", "leave it out"]),
         ("01_cohort: {patients_unet: 0}", ["01_cohort.patients_unet", "0", "give a number"]),
         ("06_unet_comparison: {arms: [patient]}", ["06_unet_comparison.arms", "'synthetic'"]),
+        (
+            "06_unet_comparison: {arms: [patient, synthetic, synthetic-manual]}",
+            ["06_unet_comparison.drawings", "empty", "name a folder"],
+        ),
+        ("07_significance: {arm: patient}", ["07_significance.arm", "also the reference"]),
         ("07_significance: {scores: no.csv}", ["07_significance.scores", "'no.csv'"]),
         ("seed: 3", ["mine.yaml", "sections"]),
         ("common: [", ["mine.yaml", "not YAML"]),
@@ -102,3 +107,16 @@ def test_every_parameter_says_what_it_means_and_numbers_say_their_range(section)
         assert field.description, name
         if field.annotation in (int, float):
             assert field.metadata, f"{name} has no range"
+
+
+def test_a_study_named_after_a_seed_is_that_study_with_the_seed_in_folders_of_its_own(tmp_path):
+    write(tmp_path, "common: {seed: 1, views: [sax]}")
+    cohort = load_study(tmp_path / "mine-seed4.yaml")["01_cohort"]
+    assert (cohort["study"], cohort["seed"], cohort["views"]) == ("mine-seed4", 4, ["sax"])
+    with pytest.raises(ParameterError, match=r"seed: '2', but study 'mine-seed4' has its own"):
+        load_study(tmp_path / "mine-seed4.yaml", {"seed": "2"})
+
+
+def test_a_file_of_that_name_comes_first(tmp_path):
+    (tmp_path / "mine-seed4.yaml").write_text("common: {seed: 7}")
+    assert load_study(tmp_path / "mine-seed4.yaml")["01_cohort"]["seed"] == 7

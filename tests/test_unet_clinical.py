@@ -2,10 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmrkit.unet.clinical import bland_altman, ventricular_function
+from cmrkit.cohort.part import Part
+from cmrkit.unet.clinical import agreement_of_arms, bland_altman, ventricular_function
 
 
-def _stack(areas, *, view="sax", patient="p1", label=1, spacing=(1.0, 2.0)):
+def _stack(areas, *, view="sax", patient="p1", label=1, spacing=(1.0, 2.0), apart=np.nan):
     """Frames of one patient: areas = {(slice, "ed" or "es"): pixels of the label}."""
     rows, masks = [], np.zeros((len(areas), 16, 16), np.uint8)
     for mask, ((position, time), pixels) in zip(masks, areas.items(), strict=True):
@@ -16,6 +17,7 @@ def _stack(areas, *, view="sax", patient="p1", label=1, spacing=(1.0, 2.0)):
                 "patient_id": patient,
                 "view": view,
                 "slice_index": position,
+                "slice_spacing_mm": apart,
                 "is_ed": time == "ed",
                 "is_es": time == "es",
                 "spacing_row_mm": spacing[0],
@@ -44,7 +46,7 @@ FULL = {(0, "ed"): 120, (1, "ed"): 100, (2, "ed"): 80, (0, "es"): 60, (1, "es"):
 
 def test_a_short_axis_stack_gives_volumes_by_summation_of_slices():
     # 300 and 150 pixels of 2 mm2, slices 8 mm apart: 4800 and 2400 mm3
-    table = ventricular_function(*_stack(FULL), slice_spacing_mm={"p1": 8.0})
+    table = ventricular_function(*_stack(FULL, apart=8.0))
     values = _values(table)
     assert values["edv_ml"] == pytest.approx(4.8)
     assert values["esv_ml"] == pytest.approx(2.4)
@@ -122,3 +124,19 @@ def test_one_patient_has_a_bias_and_no_limits():
 def test_tables_of_different_patients_are_refused():
     with pytest.raises(ValueError, match="only in one table"):
         bland_altman(_measures([1.0, 2]), _measures([1.0]))
+
+
+def test_each_arm_is_measured_against_the_reference_with_its_seeds_averaged():
+    masks, frames = _stack({(0, "ed"): 100, (0, "es"): 50}, view="4ch")
+    other, more = _stack({(0, "ed"): 80, (0, "es"): 60}, view="4ch", patient="p2")
+    external = Part(masks, np.concatenate([masks, other]), pd.concat([frames, more]))
+    larger, _ = _stack({(0, "ed"): 110, (0, "es"): 50}, view="4ch")
+    drawn = {
+        ("patient", 1): external.masks,
+        ("synthetic", 1): external.masks,
+        ("synthetic", 2): np.concatenate([larger, other]),
+    }
+    agreement, pairs = agreement_of_arms(external, drawn)
+    bias = agreement[agreement["quantity"] == "ed_area_mm2"].set_index("arm")["bias"]
+    assert bias.to_dict() == pytest.approx({"patient": 0, "synthetic": 5})  # 10 of one of two, x 2
+    assert len(pairs) == 2 * 2 * 3

@@ -1,13 +1,24 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from cmrkit.cohort.part import Part
-from cmrkit.unet.comparison import compare_arms, dose_response, dose_summary, worth_in_frames
+from cmrkit.unet.comparison import (
+    Terms,
+    compare_arms,
+    dose_curves,
+    dose_response,
+    dose_steps,
+    dose_summary,
+    train_teacher,
+    worth_in_frames,
+)
 from cmrkit.unet.evaluation import segment
 from cmrkit.unet.network import load_unet
 
-SHORT = {"steps": 2, "batch": 4, "width": 4}
+SHORT = Terms(steps=2, batch=4, width=4)
 
 
 def _frames(patients, frames=3, side=32):
@@ -37,7 +48,7 @@ def test_every_arm_and_seed_is_scored_on_every_external_frame_and_kept(tmp_path)
     external, ticks = _frames(2), []
     sets = {"patient": _frames(4), "synthetic": _frames(5)}
     scores, masks = compare_arms(
-        sets, external, [1], seeds=[1, 2], folder=tmp_path, on_tick=ticks.append, **SHORT
+        sets, external, [1], SHORT, seeds=[1, 2], folder=tmp_path, on_tick=ticks.append
     )
     assert scores.groupby(["arm", "seed"]).size().tolist() == [6, 6, 6, 6]
     assert sorted(path.stem for path in tmp_path.iterdir()) == [
@@ -53,25 +64,50 @@ def test_every_arm_and_seed_is_scored_on_every_external_frame_and_kept(tmp_path)
 
 
 def test_validation_patients_do_not_train(tmp_path):
-    compare_arms(
-        {"patient": _frames(4)}, _frames(2), [1], seeds=[1], folder=tmp_path,
-        validation_share=0.25, **SHORT,
-    )  # fmt: skip
+    terms = replace(SHORT, validation_share=0.25)
+    compare_arms({"patient": _frames(4)}, _frames(2), [1], terms, seeds=[1], folder=tmp_path)
     assert load_unet(tmp_path / "sax_patient_1.safetensors").about["frames"] == 9
 
 
 def test_each_dose_is_scored_with_its_number_of_frames():
     scores = dose_response(
-        "patient", _frames(4), _frames(2), [1], doses=[1, 3], unit="patients", seeds=[1], **SHORT
+        "patient", _frames(4), _frames(2), [1], SHORT, doses=[1, 3], unit="patients", seeds=[1]
     )
     assert scores.groupby("dose")["frames"].unique().str[0].to_dict() == {1: 3, 3: 9}
     assert scores.groupby("dose").size().tolist() == [6, 6]
 
 
+@pytest.mark.parametrize(
+    ("least", "most", "factor", "doses"),
+    [
+        (5, 42, 2, [5, 10, 21, 42]),
+        (100, 100_000, 10**0.5, [100, 316, 1000, 3162, 10_000, 31_623, 100_000]),
+        (5, 6, 2, [5, 6]),
+        (100, 30, 2, [30]),
+    ],
+)
+def test_doses_run_evenly_from_the_least_to_all(least, most, factor, doses):
+    assert dose_steps(least, most, factor) == doses
+
+
+def test_both_dose_curves_end_with_all_there_is():
+    scores = dose_curves(_frames(6), _frames(8), _frames(2), [1], SHORT, seeds=[1])
+    largest = scores.groupby(["arm", "unit"])["dose"].agg(["min", "max"])
+    assert largest.loc["patient", "patients"].tolist() == [5, 6]
+    assert largest.loc["synthetic", "frames"].tolist() == [24, 24]
+
+
+def test_the_teacher_is_kept_beside_the_arms(tmp_path):
+    teacher = train_teacher(_frames(4), [1], SHORT, seed=3, folder=tmp_path)
+    kept = load_unet(tmp_path / "sax_teacher_3.safetensors")
+    assert kept.about == teacher.about
+    assert (kept.about["arm"], kept.about["frames"]) == ("teacher", 12)
+
+
 def test_an_unknown_unit_is_refused():
     with pytest.raises(ValueError, match="unit: 'slices'"):
         dose_response(
-            "patient", _frames(4), _frames(2), [1], doses=[1], unit="slices", seeds=[1], **SHORT
+            "patient", _frames(4), _frames(2), [1], SHORT, doses=[1], unit="slices", seeds=[1]
         )
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from monai.metrics import compute_average_surface_distance, compute_dice, compute_hausdorff_distance
 
-from cmrkit.unet.evaluation import score_frames, segment
+from cmrkit.unet.evaluation import mean_dice, score_frames, segment
 from cmrkit.unet.network import TrainedUNet, build_unet
 
 
@@ -127,6 +127,17 @@ def test_only_annotated_labels_are_scored():
     assert list(scores.columns[:6]) == [
         "frame_id", "patient_id", "view", "is_ed", "is_es", "label",
     ]  # fmt: skip
+
+
+def test_a_label_that_no_external_frame_annotates_is_not_scored():
+    mask = _square(4, 4, 4, 4)
+    assert score_frames(mask, mask, _frames(1), [1, 3])["label"].tolist() == ["LV"]
+
+
+def test_validation_frames_without_a_drawn_label_have_no_dice_to_choose_by():
+    model = TrainedUNet(build_unet([1, 3], 4), (1, 3), 4, 32)
+    empty = np.zeros((2, 32, 32), np.uint8)
+    assert mean_dice(model, empty, empty, [[1], [1]]) == 0
 
 
 def test_without_spacing_there_are_no_distances_but_overlaps():

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from small_parts import small_patients, small_synthetic
 
-from cmrkit.unet.labels import annotated_labels, channel_of, check_labels
+from cmrkit.unet.labels import annotated_labels, channel_of, check_labels, common_labels
 
 
 @pytest.mark.parametrize("labels", [[], [0, 1], [1, 1], [1, 6]])
@@ -28,6 +29,5 @@ def test_a_drawn_label_that_the_frame_does_not_list_is_refused():
         annotated_labels(masks, [[1]], [1])
 
 
-def test_a_wanted_label_that_nobody_annotated_is_refused():
-    with pytest.raises(ValueError, match=r"\[5\] annotated in no frame"):
-        annotated_labels(np.zeros((1, 2, 2), np.uint8), [[1]], [1, 5])
+def test_arms_learn_the_labels_that_all_of_them_know():
+    assert common_labels(small_patients(), small_synthetic()) == [1, 3]

@@ -2,8 +2,14 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from small_parts import consistent, small_synthetic
 
-from cmrkit.unet.manual import FRAMES_A_VOLUME, export_for_drawing, read_drawn_masks
+from cmrkit.unet.manual import (
+    FRAMES_A_VOLUME,
+    export_for_drawing,
+    offer_for_drawing,
+    read_drawn_masks,
+)
 
 COUNT = FRAMES_A_VOLUME + 2
 
@@ -17,9 +23,12 @@ def folder(tmp_path):
             "spacing_col_mm": 3.0,
         }
     )
-    images = np.random.default_rng(0).integers(0, 255, (COUNT, 16, 16), dtype=np.uint8)
-    export_for_drawing(frames, images, [1, 3], tmp_path)
+    export_for_drawing(frames, _images(), [1, 3], tmp_path)
     return tmp_path
+
+
+def _images():
+    return np.random.default_rng(0).integers(0, 255, (COUNT, 16, 16), dtype=np.uint8)
 
 
 def _draw(path, drawn):
@@ -49,11 +58,12 @@ def test_drawn_masks_come_back_with_rows_as_rows(folder):
     drawn = np.zeros((16, 16, 2), np.float32)  # 3D Slicer and others may save floating point
     drawn[5, 2, 1] = 3  # column 5, row 2 of the last frame
     _draw(path, drawn)
-    masks, labels = read_drawn_masks(folder)
-    assert labels == [1, 3]
-    assert list(masks) == [f"s{COUNT - 1}"]
-    assert np.argwhere(masks[f"s{COUNT - 1}"]).tolist() == [[2, 5]]
-    assert masks[f"s{COUNT - 1}"].dtype == np.uint8
+    part = read_drawn_masks(folder)
+    assert part.frames["labels_present"].tolist() == [[1, 3]]
+    assert part.frames["frame_id"].tolist() == [f"s{COUNT - 1}"]
+    assert np.argwhere(part.masks[0]).tolist() == [[2, 5]]
+    assert part.masks.dtype == part.images.dtype == np.uint8
+    np.testing.assert_array_equal(part.images, _images()[-1:])
 
 
 def test_the_label_description_names_the_chambers(folder):
@@ -98,6 +108,17 @@ def test_an_export_never_overwrites_drawings(folder):
     frames = pd.DataFrame({"frame_id": ["s0"], "spacing_row_mm": 1.0, "spacing_col_mm": 1.0})
     with pytest.raises(ValueError, match="holds an export already"):
         export_for_drawing(frames, np.zeros((1, 16, 16), np.uint8), [1], folder)
+
+
+def test_frames_are_offered_once_and_drawings_kept(tmp_path):
+    offer_for_drawing(small_synthetic(), 5, 1, tmp_path)
+    path = tmp_path / "volume_000_mask.nii.gz"
+    drawn = np.ones(nib.load(path).shape, np.uint8)
+    _draw(path, drawn)
+    offer_for_drawing(small_synthetic(), 5, 1, tmp_path)
+    part = read_drawn_masks(tmp_path)
+    assert consistent(part)
+    assert part.frames["labels_present"].tolist() == [[1, 2, 3]] * 5
 
 
 def test_a_folder_that_is_no_export_is_refused(tmp_path):

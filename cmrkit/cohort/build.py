@@ -190,6 +190,7 @@ def _frames_of(cine, patient, source, settings):
             "disease": patient["disease"],
             "view": cine.view,
             "slice_index": int(cine.slice_index),
+            "slice_spacing_mm": float(cine.slice_spacing_mm),
             "phase_index": int(phase),
             "phase_fraction": float(cine.phase_fraction[number]),
             "is_ed": bool(cine.is_ed[number]),

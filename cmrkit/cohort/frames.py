@@ -27,6 +27,7 @@ PATIENT_SCHEMA = pa.schema(
         ("vendor", pa.string()),
         ("disease", pa.string()),
         ("slice_index", pa.int32()),
+        ("slice_spacing_mm", pa.float64()),
         ("phase_index", pa.int32()),
         ("phase_fraction", pa.float64()),
         ("is_ed", pa.bool_()),
@@ -37,8 +38,9 @@ PATIENT_SCHEMA = pa.schema(
 """Columns of a patient cohort's `frames.parquet`.
 
 `patient_id` is a pseudonym; `phase_fraction` runs from 0 (end-diastole) to below 1, NaN where only
-single phases were published; spacings are in mm after preprocessing, NaN where the source does not
-state them; `labels_present` lists the label numbers (see `LABELS`) annotated in the frame.
+single phases were published; spacings are in mm after preprocessing (`slice_spacing_mm`: between
+the slices of a short-axis stack), NaN where the source does not state them; `labels_present` lists
+the label numbers (see `LABELS`) annotated in the frame.
 """
 
 SYNTHETIC_SCHEMA = pa.schema(

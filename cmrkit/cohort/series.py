@@ -24,6 +24,8 @@ class CineSlice:
         phase_fraction: [P] float, 0 at end-diastole to below 1; NaN where unknown.
         is_ed: [P] bool, end-diastole.
         is_es: [P] bool, end-systole.
+        slice_spacing_mm: from the middle of one slice to that of the next, in mm; NaN where there
+            is one slice or the source does not state it.
     """
 
     patient_id: str
@@ -37,6 +39,7 @@ class CineSlice:
     phase_fraction: np.ndarray
     is_ed: np.ndarray
     is_es: np.ndarray
+    slice_spacing_mm: float = np.nan
 
 
 class Source(Protocol):

@@ -163,9 +163,10 @@ def case_contours(cases, images, truth, predicted, dice):
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
             if row == 0:
-                axis.set_title(f"trained on {arm} frames" if column else arm)
+                axis.set_title(arm)
         for axis, case in zip(axes[:, 0], cases, strict=True):
             axis.set_ylabel(case)
+        figure.suptitle("The reference, and what U-Nets outline, by training frames", fontsize=7)
         _label_legend(figure, numbers)
     return figure
 
@@ -266,7 +267,7 @@ def bland_altman_plot(pairs, limits, quantity):
             if row == 0:
                 axis.set_title(f"{view} {label}")
         for axis, arm in zip(axes[:, 0], arms, strict=True):
-            axis.set_ylabel(f"trained on {arm} frames\npredicted - reference ({unit})")
+            axis.set_ylabel(f"{arm}\npredicted \N{MINUS SIGN} reference ({unit})")
         figure.supxlabel(f"{name}, mean of predicted and reference ({unit})", fontsize=7)
     return figure
 

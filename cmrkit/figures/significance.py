@@ -53,10 +53,7 @@ def forest(comparison, alpha=0.05):
 
 
 def _forest_panel(axis, rows, chambers):
-    margin = rows["margin"].iloc[0]
-    if np.isfinite(margin):
-        axis.axvspan(-margin, margin, color="0.92", linewidth=0, zorder=0)
-    axis.axvline(0, color="0.4", linewidth=0.6, zorder=1)
+    _margin_and_zero(axis, rows.iloc[0])
     for row in rows.itertuples():
         place = chambers.index((row.view, row.label))
         if np.isnan(row.hl_shift):
@@ -70,10 +67,20 @@ def _forest_panel(axis, rows, chambers):
             if np.isfinite(low):
                 axis.hlines(place, low, high, color=colour, linewidth=width)
         axis.plot(row.hl_shift, place, marker, color=colour, markersize=4.5, mec="white", mew=0.4)
-    first = rows.iloc[0]
-    metric = METRICS[first["metric"]]
+    _shift_axis(axis, rows.iloc[0])
+
+
+def _margin_and_zero(axis, row):
+    if np.isfinite(row["margin"]):
+        axis.axvspan(-row["margin"], row["margin"], color="0.92", linewidth=0, zorder=0)
+    axis.axvline(0, color="0.4", linewidth=0.6, zorder=1)
+
+
+def _shift_axis(axis, row):
+    """What the shift of a comparison's row is, and which way is better."""
+    metric = METRICS[row["metric"]]
     unit = f" ({metric.unit})" if metric.unit else ""
-    axis.set_xlabel(f"{metric.title}{unit}, {first['arm']} \N{MINUS SIGN} {first['reference']}")
+    axis.set_xlabel(f"{metric.title}{unit}, {row['arm']} \N{MINUS SIGN} {row['reference']}")
     arrow, edge = ("better \N{RIGHTWARDS ARROW}", 1) if metric.higher_is_better else (
         "\N{LEFTWARDS ARROW} better", 0)  # fmt: skip
     axis.text(edge, 1.01, arrow, transform=axis.transAxes, ha="right" if edge else "left",
@@ -82,13 +89,47 @@ def _forest_panel(axis, rows, chambers):
     axis.tick_params(axis="y", length=0)
 
 
-def _forest_legend(figure, axis, alpha):
+def _verdict_legend(axis):
     for verdict, (colour, marker) in VERDICT_MARKS.items():
         axis.plot([], [], marker, color=colour, markersize=4.5, label=verdict)
+
+
+def _forest_legend(figure, axis, alpha):
+    _verdict_legend(axis)
     axis.plot([], [], color="0.3", linewidth=0.8, label=f"{1 - alpha:.0%} interval")
     axis.plot([], [], color="0.3", linewidth=2.6, label=f"{1 - 2 * alpha:.0%} interval")
     axis.fill_between([], [], color="0.92", label="margin")
     figure.legend(loc="outside lower center", ncols=7, columnspacing=1.2)
+
+
+def shifts_over_seeds(stacked, level="patient"):
+    """Shift of every chamber from seed to seed, with the verdict of each.
+
+    Args:
+        stacked: from `stats.spread.stack_seeds`, one metric.
+        level: `patient` or `frame`.
+
+    Returns:
+        matplotlib Figure, a line a chamber, a mark a seed, the lowest seed on top.
+    """
+    table = stacked[stacked["level"] == level]
+    chambers = list(dict.fromkeys(zip(table["view"], table["label"], strict=True)))
+    seeds = sorted(set(table["study_seed"]))
+    with style():
+        figure, axis = plt.subplots(figsize=size(SINGLE_COLUMN_MM, 24 + 7 * len(chambers)))
+        _margin_and_zero(axis, table.iloc[0])
+        for row in table.dropna(subset="hl_shift").itertuples():
+            colour, marker = VERDICT_MARKS[row.verdict]
+            aside = 0.5 * (seeds.index(row.study_seed) / max(1, len(seeds) - 1) - 0.5)
+            place = chambers.index((row.view, row.label)) + aside
+            axis.plot(row.hl_shift, place, marker, color=colour, markersize=4, mec="white", mew=0.4)
+        axis.set_yticks(range(len(chambers)), [f"{view} {label}" for view, label in chambers])
+        axis.set_ylim(len(chambers) - 0.4, -0.6)
+        axis.set_title(f"{len(seeds)} seeds, {level}s as units", loc="left")
+        _shift_axis(axis, table.iloc[0])
+        _verdict_legend(axis)
+        figure.legend(loc="outside lower center", ncols=4, columnspacing=1, handletextpad=0.2)
+    return figure
 
 
 def false_alarm_rates(rates):

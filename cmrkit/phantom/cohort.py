@@ -6,6 +6,7 @@ import pandas as pd
 from cmrkit.cohort.frames import ROLES
 from cmrkit.cohort.series import CineSlice
 from cmrkit.phantom.acquisition import SHIFTED_SITES, SITES
+from cmrkit.phantom.planes import sax_heights
 from cmrkit.phantom.population import draw_patient, patient_rng
 from cmrkit.phantom.rendering import Subject, render
 
@@ -109,7 +110,13 @@ class SimulatedCohort:
                     phase_fraction=subject.cycle.fraction,
                     is_ed=np.arange(self.phases) == 0,
                     is_es=np.arange(self.phases) == np.argmin(subject.cycle.lv),
+                    slice_spacing_mm=self._slice_spacing(subject) if view == "sax" else np.nan,
                 )
+
+    def _slice_spacing(self, subject):
+        """Distance of short-axis slices as planned, in mm; breathing moves each a little."""
+        heights = sax_heights(subject.heart, self.sax_slices)
+        return abs(heights[1] - heights[0]) if self.sax_slices > 1 else np.nan
 
     def _number(self, patient_id):
         digits = str(patient_id).removeprefix("sim-")

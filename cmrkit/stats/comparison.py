@@ -24,7 +24,7 @@ def compare(
     scores,
     arm="synthetic",
     reference="patient",
-    metrics=PUBLISHED_METRICS,
+    metrics=None,
     margin=0.01,
     alpha=0.05,
     seed=1,
@@ -35,7 +35,8 @@ def compare(
         scores: score table, from `stats.scores.read_scores`.
         arm: the arm that is judged.
         reference: the arm that it is compared with.
-        metrics: names from `METRICS`.
+        metrics: names from `METRICS`; None for those of the published table or, in a table without
+            them, for all it has.
         margin: largest difference that does not matter, in the unit of Dice, > 0. Scores in mm
             have no margin here, and are never called equivalent.
         alpha: significance level, 0 to 0.5.
@@ -63,6 +64,9 @@ def compare(
     Raises:
         ValueError: see `stats.pairs.pair_scores`; margin, alpha or a metric is not possible.
     """
+    if metrics is None:
+        known = [metric for metric in METRICS if metric in scores]
+        metrics = [metric for metric in known if metric in PUBLISHED_METRICS] or known
     _check(metrics, margin, alpha)
     rows = []
     for metric in metrics:

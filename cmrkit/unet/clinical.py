@@ -11,7 +11,7 @@ VENTRICLES = ("LV", "RV")
 _PATIENT = ["patient_id", "view", "label"]
 
 
-def ventricular_function(masks, frames, slice_spacing_mm=None):
+def ventricular_function(masks, frames):
     """Size and function of each patient's ventricles at end-diastole and end-systole.
 
     Areas are those of one slice position: the only one of a long axis, and of a short-axis stack
@@ -22,15 +22,13 @@ def ventricular_function(masks, frames, slice_spacing_mm=None):
     Args:
         masks: [n, R, R] uint8, labels as `frames.LABELS`.
         frames: n rows of a patient frame table, in the same order.
-        slice_spacing_mm: mapping from patient_id to the distance between short-axis slices in mm;
-            patients that are not in it get no volumes, but an ejection fraction, in which the
-            distance cancels.
 
     Returns:
         DataFrame `patient_id, view, label, quantity, value`. Quantities: `ed_area_mm2`,
         `es_area_mm2`, `fractional_area_change` (0 to 1) and, where the stack allows,
         `ejection_fraction` (0 to 1), `edv_ml` and `esv_ml`. A patient without an annotated frame at
-        both times is left out.
+        both times is left out. Where the distance between slices is not known, there are no
+        volumes, but an ejection fraction, in which the distance cancels.
 
     Source: Schulz-Menger et al. 2020, Standardized image interpretation and post-processing in
     cardiovascular magnetic resonance, 2020 update (J Cardiovasc Magn Reson 22:19): summation of
@@ -40,9 +38,8 @@ def ventricular_function(masks, frames, slice_spacing_mm=None):
     chosen = frames[times].reset_index(drop=True)
     areas = label_areas(masks[times], chosen)
     areas = areas[areas["label"].isin(VENTRICLES)].drop(columns="view")
-    places = chosen[["frame_id", "patient_id", "view", "slice_index", "is_ed", "is_es"]]
-    areas = areas.merge(places, on="frame_id")
-    spacing = slice_spacing_mm or {}
+    places = ["patient_id", "view", "slice_index", "slice_spacing_mm", "is_ed", "is_es"]
+    areas = areas.merge(chosen[["frame_id", *places]], on="frame_id")
     rows = []
     for (patient, view, label), table in areas.groupby(_PATIENT, sort=True):
         ed = table[table["is_ed"]].groupby("slice_index")["area_mm2"].mean()
@@ -50,8 +47,9 @@ def ventricular_function(masks, frames, slice_spacing_mm=None):
         values = _areas(ed, es)
         if view == "sax" and min(len(ed), len(es)) >= FEWEST_SLICES:
             values["ejection_fraction"] = _relative_fall(ed.sum(), es.sum())
-            if patient in spacing:
-                values |= _volumes(ed, es, spacing[patient])
+            apart = table["slice_spacing_mm"].iloc[0]
+            if not np.isnan(apart):
+                values |= _volumes(ed, es, apart)
         rows += [(patient, view, label, name, value) for name, value in values.items()]
     return pd.DataFrame(rows, columns=[*_PATIENT, "quantity", "value"])
 
@@ -76,6 +74,32 @@ def _volumes(ed, es, slice_spacing_mm):
 
 def _relative_fall(diastole, systole):
     return (diastole - systole) / diastole if diastole > 0 else np.nan
+
+
+def agreement_of_arms(external, masks):
+    """Agreement of each arm's clinical measures with the reference, patient by patient.
+
+    Args:
+        external: `Part` of the role `external`, one view.
+        masks: dict from (arm, seed) to [n, R, R] uint8, from `comparison.compare_arms`.
+
+    Returns:
+        the two tables of `bland_altman`, with the column `arm`. A patient's predicted measure is
+        the mean over seeds.
+    """
+    reference = ventricular_function(external.masks, external.frames)
+    agreements, pairs = [], []
+    for arm in dict.fromkeys(arm for arm, _ in masks):
+        runs = [
+            ventricular_function(drawn, external.frames)
+            for (name, _), drawn in masks.items()
+            if name == arm
+        ]
+        means = pd.concat(runs).groupby([*_PATIENT, "quantity"], as_index=False, sort=False)
+        tables = bland_altman(reference, means["value"].mean())
+        for table, kept in zip(tables, (agreements, pairs), strict=True):
+            kept.append(table.assign(arm=arm))
+    return pd.concat(agreements, ignore_index=True), pd.concat(pairs, ignore_index=True)
 
 
 def bland_altman(reference, predicted):

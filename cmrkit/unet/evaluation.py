@@ -64,7 +64,7 @@ def overlap(truth, predicted, labels):
 
 
 def mean_dice(model, images, masks, labels_present):
-    """Mean Dice over the annotated masks of validation frames that are not empty.
+    """Mean Dice over the annotated masks of validation frames that are not empty; 0 without any.
 
     Args:
         model: TrainedUNet.
@@ -77,7 +77,7 @@ def mean_dice(model, images, masks, labels_present):
     annotated = annotated_labels(masks, labels_present, model.labels)
     both, truth, predicted = overlap(masks, segment(model, images), model.labels)
     drawn = annotated & (truth > 0)
-    return float(np.mean(2 * both[drawn] / (truth + predicted)[drawn]))
+    return float(np.mean(2 * both[drawn] / (truth + predicted)[drawn])) if drawn.any() else 0.0
 
 
 def score_frames(truth, predicted, frames, labels):

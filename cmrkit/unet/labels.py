@@ -35,8 +35,7 @@ def annotated_labels(masks, labels_present, labels):
         [n, K] bool.
 
     Raises:
-        ValueError: a mask holds a label that its frame does not list, or a wanted label is
-            annotated in no frame.
+        ValueError: a mask holds a label that its frame does not list.
     """
     listed = np.zeros((len(masks), 256), bool)
     listed[:, 0] = True
@@ -51,8 +50,12 @@ def annotated_labels(masks, labels_present, labels):
             f"labels_present: frame {frames[0]} has pixels of label {numbers[0]} and does not list "
             "it; correct the reader"
         )
-    annotated = listed[:, list(labels)]
-    if len(masks) and not annotated.any(axis=0).all():
-        missing = [k for k, seen in zip(labels, annotated.any(axis=0), strict=True) if not seen]
-        raise ValueError(f"labels: {missing} annotated in no frame; leave them out")
-    return annotated
+    return listed[:, list(labels)]
+
+
+def common_labels(*parts):
+    """Labels that every arm can learn: annotated somewhere in each part, in rising order."""
+    known = [
+        set().union(*(map(int, row) for row in data.frames["labels_present"])) for data in parts
+    ]
+    return sorted(set.intersection(*known))

@@ -8,6 +8,9 @@ import numpy as np
 import pandas as pd
 
 from cmrkit.cohort.frames import LABELS
+from cmrkit.cohort.part import Part
+from cmrkit.unet.draws import draw_frames
+from cmrkit.unet.labels import common_labels
 
 FRAMES_A_VOLUME = 50
 _INDEX = "frames.csv"
@@ -52,6 +55,20 @@ def export_for_drawing(frames, images, labels, folder):
     table.to_csv(folder / _INDEX, index=False)  # last: an export without it is not complete
 
 
+def offer_for_drawing(synthetic, count, seed, folder):
+    """Export frames for people to draw, unless the folder holds an export already.
+
+    Args:
+        synthetic: `Part` of the synthetic cohort, one view.
+        count: frames to export, drawn by seed; all where there are fewer.
+        seed: of the draw.
+        folder: as in `export_for_drawing`.
+    """
+    if not (Path(folder) / _INDEX).exists():
+        chosen = draw_frames(synthetic, min(count, len(synthetic.frames)), seed)
+        export_for_drawing(chosen.frames, chosen.images, common_labels(chosen), folder)
+
+
 def _upright(frame):
     """Affine that shows rows downwards and columns to the right in a radiological axial view."""
     spacing = [frame["spacing_col_mm"], frame["spacing_row_mm"]]
@@ -75,8 +92,8 @@ def read_drawn_masks(folder):
         folder: as written by `export_for_drawing`.
 
     Returns:
-        masks: dict from frame_id to [R, R] uint8, labels as `frames.LABELS`.
-        labels: the label numbers that people were asked to draw.
+        `Part` of the drawn frames, as exported; its frame table has `frame_id` and
+        `labels_present`, the label numbers that people were asked to draw.
 
     Raises:
         FileNotFoundError: the folder is no export, or a volume is missing.
@@ -85,21 +102,22 @@ def read_drawn_masks(folder):
     folder = Path(folder)
     if not (folder / _INDEX).exists():
         raise FileNotFoundError(f"{folder / _INDEX}: not there; export frames for drawing first")
-    index = pd.read_csv(folder / _INDEX)
+    index = pd.read_csv(folder / _INDEX).sort_values(["mask", "slice"])
     labels = json.loads((folder / _CHAMBERS).read_text())
-    masks = {}
-    for name, rows in index.groupby("mask"):
-        stack = _read_stack(folder / name, len(rows), labels)
-        for slice_index, frame_id in zip(rows["slice"], rows["frame_id"], strict=True):
-            if stack[slice_index].any():
-                masks[frame_id] = stack[slice_index]
-    if not masks:
+    volumes = index.groupby("mask", sort=False).size()
+    stacks = [_read_stack(folder, name, count, labels) for name, count in volumes.items()]
+    images, masks = (np.concatenate(pixels) for pixels in zip(*stacks, strict=True))
+    drawn = Part(images, masks, index[["frame_id"]])
+    drawn = drawn.take(drawn.masks.any(axis=(1, 2)))
+    if not len(drawn.frames):
         raise ValueError(f"{folder}: no frame is drawn yet; draw into the *_mask.nii.gz volumes")
-    return masks, labels
+    labels = [labels] * len(drawn.frames)
+    return drawn._replace(frames=drawn.frames.assign(labels_present=labels))
 
 
-def _read_stack(path, count, labels):
-    """[n, R, R] uint8 from a drawn volume."""
+def _read_stack(folder, name, count, labels):
+    """[n, R, R] uint8 images and masks of a volume."""
+    path = folder / name
     image_path = path.with_name(path.name.replace("mask", "image"))
     for needed in (path, image_path):
         if not needed.exists():
@@ -109,10 +127,12 @@ def _read_stack(path, count, labels):
         raise ValueError(f"{path}: shape {drawn.shape}, its image has {image.shape}; save it alike")
     if not np.allclose(drawn.affine, image.affine, atol=1e-3):
         raise ValueError(f"{path}: axes or spacing differ from its image; save it in its geometry")
-    stack = np.asarray(drawn.dataobj)
-    unknown = sorted(set(np.unique(stack)) - {0, *labels})
+    unknown = sorted(set(np.unique(drawn.dataobj)) - {0, *labels})
     if unknown:
         raise ValueError(
             f"{path}: label {unknown[0]:g}, expected 0 and {labels}; redraw or recolour"
         )
-    return np.ascontiguousarray(stack.transpose(2, 1, 0), dtype=np.uint8)
+    return tuple(
+        np.ascontiguousarray(np.asarray(volume.dataobj).transpose(2, 1, 0), dtype=np.uint8)
+        for volume in (image, drawn)
+    )

@@ -10,6 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from cmrkit.unet.labels import check_labels
+from cmrkit.unet.norm import INSTANCE_NORM
 
 MULTIPLE = 16  # sides of a frame must divide by the step of the deepest of the five levels
 
@@ -50,18 +51,22 @@ def build_unet(labels, width):
     (Nature Methods 16:67). Choice: MONAI's BasicUNet and not its residual UNet, which halves the
     frame before its first layer: at 64 x 64 and equal time it reached a Dice of 0.53 for the
     myocardium, two pixels thin, where this one reached 0.88. Instance normalisation, because
-    external frames come from another scanner, whose grey values a batch normalisation never met.
+    external frames come from another scanner, whose grey values a batch normalisation never met;
+    one group normalisation a layer is faster and lost 0.03 to 0.05 of the myocardium's Dice.
     """
     check_labels(labels)
     if width < 1:
         raise ValueError(f"width: {width}, must be at least 1")
-    return BasicUNet(
+    network = BasicUNet(
         spatial_dims=2,
         in_channels=1,
         out_channels=1 + len(labels),
         features=(width, width, 2 * width, 4 * width, 8 * width, width),
-        norm=("instance", {"affine": True}),
+        norm=(INSTANCE_NORM, {"affine": True}),
     )
+    for number in range(1, 5):  # sides divide by 16, so that nothing is to be padded
+        network.get_submodule(f"upcat_{number}").is_pad = False
+    return network.to(memory_format=torch.channels_last)
 
 
 def best_device():

@@ -17,11 +17,12 @@ import pandas as pd
 
 from cmrkit import paths
 from cmrkit.cohort.build import build_cohort
+from cmrkit.cohort.part import load_part
 from cmrkit.cohort.readers import open_source
 from cmrkit.phantom.cohort import SimulatedCohort
 from cmrkit.provenance import commit
-from cmrkit.unet.arms import common_labels, load_frames
 from cmrkit.unet.evaluation import score_frames, segment
+from cmrkit.unet.labels import common_labels
 from cmrkit.unet.training import train_unet
 
 TABLE = paths.REPOSITORY / "reports" / "simulation" / "transfer.csv"
@@ -45,7 +46,7 @@ def simulated_frames(folder, patients, resolution, seed, processes):
         processes: that render at the same time.
 
     Returns:
-        `arms.LabelledFrames`.
+        `Part`.
 
     Choice: both groups of sites, since a network for unknown scanners should meet many.
     """
@@ -57,7 +58,7 @@ def simulated_frames(folder, patients, resolution, seed, processes):
         [(source, source.patients())], folder, resolution=resolution, fov_mm=FOV_MM,
         views=("sax",), crop="motion", processes=processes,
     )  # fmt: skip
-    return load_frames(folder, "sax")
+    return load_part(folder, views=["sax"], annotated=True)
 
 
 def real_frames(folder, name, data, resolution):
@@ -70,14 +71,14 @@ def real_frames(folder, name, data, resolution):
         resolution: R, pixels a side.
 
     Returns:
-        `arms.LabelledFrames`.
+        `Part`.
     """
     source = open_source(name, data)
     build_cohort(
         [(source, source.patients().assign(role="external"))], folder, resolution=resolution,
         fov_mm=FOV_MM, views=("sax",), crop="motion", assumed_spacing_mm=ASSUMED_SPACING_MM,
     )  # fmt: skip
-    return load_frames(folder, "sax")
+    return load_part(folder, views=["sax"], annotated=True)
 
 
 def score(model, data):
@@ -126,8 +127,7 @@ def transfer(real, *, patients, resolution, steps, seed, processes=1, on_tick=No
     with TemporaryDirectory() as scratch:
         scratch = Path(scratch)
         tests = {
-            name: real_frames(scratch / name, name, data, resolution)
-            for name, data in real.items()
+            name: real_frames(scratch / name, name, data, resolution) for name, data in real.items()
         }
         training = simulated_frames(scratch / "sim", patients, resolution, seed, processes)
         model = train_unet(
@@ -135,7 +135,7 @@ def transfer(real, *, patients, resolution, steps, seed, processes=1, on_tick=No
             steps=steps, batch=BATCH, seed=seed, width=WIDTH, on_tick=on_tick,
         )  # fmt: skip
         tables = [score(model, data).assign(data_set=name) for name, data in tests.items()]
-    return pd.concat(tables, ignore_index=True).assign(simulated_frames=len(training))
+    return pd.concat(tables, ignore_index=True).assign(simulated_frames=len(training.frames))
 
 
 def main():

@@ -97,10 +97,15 @@ class ChlaArchive:
         number = self._number[patient_id]
         lists = {part: self._load(number, *part) for part in LISTS}
         spacing = self._spacing(number)
+        apart = float(self._metadata.loc[number].get("Spacing Between Slices", np.nan))
         frames = join_lists(lists)
         for index, position in enumerate(_base_to_apex(frames)):
             yield _cine(
-                patient_id, index, spacing, [f for f in frames if f["position"] == position]
+                patient_id,
+                index,
+                spacing,
+                apart,
+                [f for f in frames if f["position"] == position],
             )
 
     def _spacing(self, number):
@@ -203,7 +208,7 @@ def _base_to_apex(frames):
     return positions if base_first(areas) else positions[::-1]
 
 
-def _cine(patient_id, index, spacing, frames):
+def _cine(patient_id, index, spacing, apart, frames):
     masks = np.zeros((len(frames), *frames[0]["image"].shape), np.uint8)
     for mask, frame in zip(masks, frames, strict=True):
         for chamber in ("RV", "LV"):  # LV last: it keeps the pixels that both claim
@@ -215,5 +220,5 @@ def _cine(patient_id, index, spacing, frames):
         images=np.stack([frame["image"] for frame in frames]), masks=masks,
         labels_present=[tuple(sorted(LABEL_OF[c] for c in f["masks"])) for f in frames],
         spacing_mm=spacing, phase_index=phases, phase_fraction=np.full(len(frames), np.nan),
-        is_ed=phases < 2, is_es=phases >= 2,
+        is_ed=phases < 2, is_es=phases >= 2, slice_spacing_mm=apart,
     )  # fmt: skip

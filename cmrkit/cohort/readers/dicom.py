@@ -175,6 +175,7 @@ class DicomArchive:
         }
         ed, es = end_phases(areas)
         phases = np.arange(stack.phases)
+        apart = np.abs(np.diff(stack.along()[chosen])) if view == "sax" else []
         ed = 0 if ed is None else ed
         for index, s in enumerate(chosen, start=start):
             try:
@@ -188,6 +189,7 @@ class DicomArchive:
                 spacing_mm=stack.slices[s][0].spacing_mm, phase_index=phases,
                 phase_fraction=(phases - ed) % stack.phases / stack.phases,
                 is_ed=phases == ed, is_es=phases == es,
+                slice_spacing_mm=float(np.median(apart)) if len(apart) else np.nan,
             )  # fmt: skip
 
 
