@@ -63,7 +63,7 @@ def test_copies_are_left_out_and_counted(bundle):
 def test_the_card_says_how_on_what_audits_limits_and_licence(bundle):
     card = (bundle / "data_card.md").read_text()
     for said in (
-        "No frame of this bundle is an image of a patient", "nobody was imaged",
+        "No frame of this bundle was taken of a patient", "nobody was imaged",
         "what verdicts found", "what memorisation_verdict found", "what plausibility_verdict found",
         "| 4ch | 19 | 1 | LV, RV |", "| 4ch | 4 | 4 | simulated | simulated ToF |", "2 of 40",
         "must not be used for", "CC-BY-4.0", "abc123", "16 x 16", "8 mm a pixel", "seed 3", "0.40",

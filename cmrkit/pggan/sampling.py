@@ -156,14 +156,14 @@ def render(generator, z, views):
 
     starts = range(0, n, CHUNK)
     if generator.device.type == "cpu":
-        _one_core_each(draw_chunk, starts)
+        one_core_each(draw_chunk, starts)
     else:
         for start in starts:
             draw_chunk(start)
     return images[:n].numpy(), masks[:n].numpy()
 
 
-def _one_core_each(work, items):
+def one_core_each(work, items):
     """Work on several items at a time, each on one core.
 
     Choice: rather than all cores on one item, because cores then never wait for each other, and

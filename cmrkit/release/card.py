@@ -15,8 +15,8 @@ from cmrkit.figures.style import style
 CARD = jinja2.Template(
     """# Synthetic cardiac MRI frames: data card
 
-**No frame of this bundle is an image of a patient.** A generative network drew all of them, and
-their labels with them, from random numbers. They are for research and teaching.
+**No frame of this bundle was taken of a patient.** A generative network drew all of them, and their
+labels with them, from random numbers. They are for research and teaching.
 
 ![Frames drawn at random, and below each its labels](examples.png)
 
@@ -36,7 +36,7 @@ Label numbers: {{ numbered }}. Frames are single: no two of them are phases or s
 ## How it was made
 
 - A progressive GAN (Karras et al. 2018, as in Diller et al., BMC Med Imaging 2020;20:113) of
-  {{ "%.3g" | format(training.kimg) }} thousand training images, loss {{ training.loss }}, whose
+  {{ "%.3g" | format(training.kimg) }} thousand training images, {{ loss }} loss, whose
   averaged weights drew the frames. It draws image and labels together; nobody corrected them.
 - Frame *n* follows from seed {{ seed }} and its number alone\
 {% if truncation %}; latents were truncated at {{ truncation }} SD{% endif %}.
@@ -115,6 +115,7 @@ Cite the study above and name the kit. Say in every work that the frames are syn
 """
 )
 
+LOSSES = {"wgan-gp": "WGAN-GP", "ns-r1": "non-saturating, R1-penalised"}
 EXTRA = {
     "png": "the same as 8 bit PNG; in `<frame_id>_mask.png` grey values are label numbers",
     "nifti": "the same as NIfTI, one slice a file; the axes carry no place in a body",
@@ -133,6 +134,7 @@ def write_card(folder, facts):
         **facts,
         named=lambda labels: ", ".join(LABELS[label] for label in labels),
         numbered=", ".join(f"{number} {name}" for number, name in LABELS.items()),
+        loss=LOSSES[facts["training"]["loss"]],
         extra={name: EXTRA[name] for name in facts["formats"]},
     )
     draw_examples(folder)
