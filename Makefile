@@ -1,18 +1,23 @@
 # The study kit's commands. Everything runs in .venv, made from constraints.txt.
 #   make study [STUDY=quick] [DATA=<folder>] [EXTERNAL_DATA=<folder>] [SEED=<n>]
+#   make release [STUDY=quick] [FORMATS="png nifti dicom"] [LICENCE=<name>]
 STUDY ?= quick
 PYTHON ?= python3
 BIN = .venv/bin
 OVERRIDES = $(if $(SEED),--seed "$(SEED)") $(if $(DATA),--data "$(DATA)") \
             $(if $(EXTERNAL_DATA),--external-data "$(EXTERNAL_DATA)")
 
-.PHONY: study test lab bench
+CONFIG = study="$(STUDY)" seed="$(SEED)" data="$(DATA)" external_data="$(EXTERNAL_DATA)"
+
+.PHONY: study release test lab bench
 
 study: .venv/ready
 	@$(BIN)/python -m cmrkit.study "params/$(STUDY).yaml" $(OVERRIDES)
-	@$(BIN)/python -m snakemake --config study="$(STUDY)" seed="$(SEED)" data="$(DATA)" \
-	    external_data="$(EXTERNAL_DATA)"
+	@$(BIN)/python -m snakemake --config $(CONFIG)
 	@echo "Report: $(CURDIR)/reports/$(STUDY)/index.html"
+
+release: .venv/ready
+	@$(BIN)/python -m snakemake release --config $(CONFIG) formats="$(FORMATS)" licence="$(LICENCE)"
 
 test: .venv/ready
 	$(BIN)/python -m pytest

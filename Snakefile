@@ -59,7 +59,12 @@ def figure(name):
 
 COHORT = [f"{WORK}/cohort/frames.parquet", f"{WORK}/cohort/frames.zarr"]
 SYNTHETIC = [f"{WORK}/synthetic/frames.parquet", f"{WORK}/synthetic/frames.zarr"]
+GENERATOR = f"{WORK}/gan/generator.safetensors"
 TABLES = f"{REPORT}/tables"
+
+MADE = PARAMETERS["03_synthetic_cohort"]
+RECEIVED = MADE["synthetic_source"] == "bundle"  # then 02 and 05 are the sender's
+SHARDS = [] if MADE["shards"] == 1 else list(range(1, MADE["shards"] + 1))
 
 
 localrules: report
@@ -68,10 +73,9 @@ localrules: report
 rule report:
     input:
         COHORT, SYNTHETIC,
-        f"{TABLES}/training.csv",
+        [] if RECEIVED else [f"{TABLES}/training.csv", f"{TABLES}/memorisation.csv"],
         f"{TABLES}/synthetic_cohort.csv",
         f"{TABLES}/plausibility.csv",
-        f"{TABLES}/memorisation.csv",
         f"{TABLES}/table1.csv",
         f"{TABLES}/verdicts.txt",
         code("report.py", "provenance.py"),
@@ -94,25 +98,39 @@ rule cohort:
     shell: run("01_cohort")
 
 
-rule pggan_training:
-    input: paths.notebook("02_pggan_training"), COHORT, code("pggan", "figures/training.py")
-    output: f"{WORK}/gan/generator.safetensors", f"{TABLES}/training.csv", figure("figure2_growth")
-    log: notebook=f"{REPORT}/02_pggan_training.ipynb"
-    params: PARAMETERS["02_pggan_training"]
-    threads: workflow.cores
-    message: "02_pggan_training: how does the network grow from 4 x 4 to full size?"
-    shell: run("02_pggan_training")
+if not RECEIVED:
+
+    rule pggan_training:
+        input: paths.notebook("02_pggan_training"), COHORT, code("pggan", "figures/training.py")
+        output: GENERATOR, f"{TABLES}/training.csv", figure("figure2_growth")
+        log: notebook=f"{REPORT}/02_pggan_training.ipynb"
+        params: PARAMETERS["02_pggan_training"]
+        threads: workflow.cores
+        message: "02_pggan_training: how does the network grow from 4 x 4 to full size?"
+        shell: run("02_pggan_training")
+
+
+    rule synthetic_shard:
+        input: COHORT, GENERATOR
+        output: touch(f"{WORK}/synthetic/shards/{{shard}}-of-{MADE['shards']}")
+        params: {key: value for key, value in MADE.items() if key != "shards"}
+        threads: max(1, (workflow.cores or 1) // MADE["shards"])
+        message: f"03_synthetic_cohort: share {{wildcards.shard}} of {MADE['shards']}"
+        shell:
+            f"{sys.executable} -m cmrkit.release.synthesis {STUDY_FILE} {ARGUMENTS} "
+            f"--shard {{wildcards.shard}} --shards {MADE['shards']}"
 
 
 rule synthetic_cohort:
     input:
-        paths.notebook("03_synthetic_cohort"), COHORT, f"{WORK}/gan/generator.safetensors",
-        code("figures/synthetic.py"),
+        paths.notebook("03_synthetic_cohort"), COHORT, code("figures/synthetic.py"),
+        f"{MADE['bundle']}/SHA256SUMS" if RECEIVED else GENERATOR,
+        [f"{WORK}/synthetic/shards/{n}-of-{MADE['shards']}" for n in SHARDS],
     output:
         SYNTHETIC[0], directory(SYNTHETIC[1]), f"{TABLES}/synthetic_cohort.csv",
         figure("figure3_synthetic"),
     log: notebook=f"{REPORT}/03_synthetic_cohort.ipynb"
-    params: PARAMETERS["03_synthetic_cohort"]
+    params: MADE
     threads: workflow.cores
     message: "03_synthetic_cohort: what does the trained network make, at scale?"
     shell: run("03_synthetic_cohort")
@@ -130,16 +148,29 @@ rule plausibility_audit:
     shell: run("04_plausibility_audit")
 
 
-rule memorisation_audit:
-    input:
-        paths.notebook("05_memorisation_audit"), COHORT, SYNTHETIC,
-        code("audit", "figures/memorisation.py"),
-    output: f"{TABLES}/memorisation.csv", figure("figure5_memorisation")
-    log: notebook=f"{REPORT}/05_memorisation_audit.ipynb"
-    params: PARAMETERS["05_memorisation_audit"]
-    threads: workflow.cores
-    message: "05_memorisation_audit: is any of them a patient?"
-    shell: run("05_memorisation_audit")
+if not RECEIVED:
+
+    rule memorisation_audit:
+        input:
+            paths.notebook("05_memorisation_audit"), COHORT, SYNTHETIC,
+            code("audit", "figures/memorisation.py"),
+        output: f"{TABLES}/memorisation.csv", figure("figure5_memorisation")
+        log: notebook=f"{REPORT}/05_memorisation_audit.ipynb"
+        params: PARAMETERS["05_memorisation_audit"]
+        threads: workflow.cores
+        message: "05_memorisation_audit: is any of them a patient?"
+        shell: run("05_memorisation_audit")
+
+
+    rule release:
+        input: f"{REPORT}/index.html", SYNTHETIC, code("release")
+        output: directory(f"{WORK}/release")
+        params: formats=config.get("formats") or "", licence=config.get("licence") or ""
+        threads: workflow.cores
+        message: "release: the bundle that may be handed on"
+        shell:
+            f"{sys.executable} -m cmrkit.release.bundle {STUDY_FILE} {ARGUMENTS} "
+            "--formats {params.formats:q} --licence {params.licence:q}"
 
 
 rule unet_comparison:

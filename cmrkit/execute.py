@@ -68,7 +68,12 @@ def main():
     add_arguments(parser)
     arguments = parser.parse_args()
     try:
-        execute(arguments.notebook, load_from_arguments(arguments)[arguments.notebook])
+        study = load_from_arguments(arguments)
+        if arguments.notebook not in study:
+            sys.exit(
+                f"{arguments.notebook}: no part of {arguments.params}, which receives its frames"
+            )
+        execute(arguments.notebook, study[arguments.notebook])
     except (NotebookError, ParameterError) as error:
         sys.exit(str(error))
 

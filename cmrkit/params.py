@@ -188,6 +188,29 @@ class SyntheticSection(Views):
         0.0, "latents are drawn within this many SDs; 0 for no limit", "SD",
         "Choice: none, as the paper names none", ge=0, le=5,
     )  # fmt: skip
+    shards: int = key(
+        1, "jobs or processes that share the making; the frames do not depend on it", "jobs",
+        ge=1, le=1000,
+    )  # fmt: skip
+    synthetic_source: Literal["generator", "bundle"] = key(
+        "generator", "who made the frames: this study's generator, or whoever released a bundle"
+    )
+    bundle: str = key("", "folder of a received bundle (make study DATA=<folder>); empty for none")
+
+    @model_validator(mode="after")
+    def _one_source(self):
+        if self.synthetic_source == "generator":
+            if self.bundle:
+                raise ValueError(
+                    f"bundle: {self.bundle!r} given, but synthetic_source is generator; drop one"
+                )
+        elif not self.bundle:
+            raise ValueError("bundle: empty; give its folder: make study STUDY=... DATA=<folder>")
+        elif not Path(self.bundle).expanduser().is_dir():
+            raise ValueError(
+                f"bundle: no folder {self.bundle!r}; check the path or unpack it there"
+            )
+        return self
 
 
 class PlausibilitySection(Views):

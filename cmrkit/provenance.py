@@ -36,7 +36,7 @@ def write_provenance(study, parameters):
         "seeds": {name: values["seed"] for name, values in parameters.items()},
         "versions": _versions(),
         "machine": _machine(),
-        "minutes": {name: _minutes(report / f"{name}.ipynb") for name in paths.NOTEBOOKS},
+        "minutes": {name: _minutes(report / f"{name}.ipynb") for name in parameters},
         "sha256": _digests(study),
     }
     temporary = report / ".provenance.json"

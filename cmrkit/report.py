@@ -76,7 +76,7 @@ def write_report(study, parameters):
     """
     folder = paths.report_folder(study)
     record = write_provenance(study, parameters)
-    pages = [_page(folder, name, record["minutes"][name]) for name in paths.NOTEBOOKS]
+    pages = [_page(folder, name, record["minutes"][name]) for name in parameters]
     verdicts = [(folder / "tables" / f"{name}.txt").read_text().splitlines() for name in VERDICTS]
     html = PAGE.render(
         study=study,

@@ -11,6 +11,9 @@ from pydantic import ValidationError
 
 from cmrkit.params import COMMON, SECTIONS
 from cmrkit.paths import NOTEBOOKS
+from cmrkit.release.facts import read_facts
+
+NOT_RECEIVED = ("02_pggan_training", "05_memorisation_audit")  # need the sender's patients
 
 ONE_SEED = re.compile(r"(.+)-seed(\d+)")  # name of a study that repeats another with one seed
 
@@ -27,10 +30,12 @@ def load_study(path, overrides=None):
             `params/<study>-seed<n>.yaml`, that name stands for the study with seed n, in folders of
             its own.
         overrides: values from the command line that stand above the file: `seed`, `data`,
-            `external_data`; empty ones are ignored.
+            `external_data`; empty ones are ignored. `data` is the bundle where the study receives
+            its frames, else the folder of the patients.
 
     Returns:
-        dict from notebook name to its flat dict of parameters, every one of them filled in.
+        dict from notebook name to its flat dict of parameters, every one of them filled in; a study
+        that receives its synthetic frames has no `NOT_RECEIVED` notebooks.
 
     Raises:
         ParameterError: one line with file, key, value and remedy.
@@ -45,14 +50,46 @@ def load_study(path, overrides=None):
     tree = _read(path)
     if "seed" in given:
         tree.setdefault("common", {})["seed"] = _whole_number(path, given.pop("seed"))
+    received = tree.get("03_synthetic_cohort", {}).get("synthetic_source") == "bundle"
     for name, value in given.items():
-        tree.setdefault("01_cohort", {})[name] = str(Path(value).expanduser().absolute())
+        place = "01_cohort", name
+        if received and name == "data":
+            place = "03_synthetic_cohort", "bundle"
+        tree.setdefault(place[0], {})[place[1]] = str(Path(value).expanduser().absolute())
+    if received:
+        _fit_to_bundle(path, tree)
+    names = [name for name in NOTEBOOKS if not (received and name in NOT_RECEIVED)]
     common = tree.pop("common", {}) | {"study": study}
     _check_names(path, "common", common, COMMON)
     for section in tree:
-        if section not in SECTIONS:
-            raise ParameterError(_unknown(path, section, ("common", *SECTIONS), "section"))
-    return {name: _fill(path, name, common, tree.get(name) or {}) for name in NOTEBOOKS}
+        if section not in names:
+            raise ParameterError(_unknown(path, section, ("common", *names), "section"))
+    return {name: _fill(path, name, common, tree.get(name) or {}) for name in names}
+
+
+def _fit_to_bundle(path, tree):
+    """Give a study the views, size and field of view of the frames it receives."""
+    bundle = tree["03_synthetic_cohort"].get("bundle")
+    if not bundle or not Path(bundle).is_dir():
+        return  # the schema will say so
+    try:
+        facts = read_facts(bundle)
+    except ValueError as error:
+        raise ParameterError(f"{path}: 03_synthetic_cohort.bundle: {error}") from None
+    views = [view for view, count in facts["frames"].items() if count]
+    own = tree.setdefault("common", {}).setdefault("views", views)
+    if isinstance(own, list) and not set(own) <= set(views):
+        raise ParameterError(f"{path}: common.views: {own}, but the bundle has {views}; use these")
+    wanted = {"resolution": facts["resolution"]}
+    if facts["spacing_mm"]:
+        wanted["fov_mm"] = facts["resolution"] * facts["spacing_mm"]
+    for name, value in wanted.items():
+        own = tree.setdefault("01_cohort", {}).setdefault(name, value)
+        if own != value:
+            raise ParameterError(
+                f"{path}: 01_cohort.{name}: {own}, but the frames of the bundle have {value:g}; "
+                "leave it out to take the bundle's"
+            )
 
 
 def check_notebook(name, namespace):

@@ -111,12 +111,23 @@ class CohortWriter:
         self._flush()
         table = self.folder / "frames.parquet.tmp"
         write_frames(pd.DataFrame(self._rows), table, self.schema)
-        # the table goes first and comes last: with it there, the pixels are its own
-        (self.folder / "frames.parquet").unlink(missing_ok=True)
-        final = self.folder / "frames.zarr"
-        shutil.rmtree(final, ignore_errors=True)
-        self._temporary.rename(final)
-        table.replace(self.folder / "frames.parquet")
+        move_into_place(self.folder, self._temporary, table)
+
+
+def move_into_place(folder, pixels, table):
+    """Give a finished store and its frame table their names in a cohort folder.
+
+    Args:
+        folder: cohort folder; an earlier cohort in it is replaced.
+        pixels: zarr folder on the same disk, moved.
+        table: parquet file on the same disk, moved.
+    """
+    # the table goes first and comes last: with it there, the pixels are its own
+    (folder / "frames.parquet").unlink(missing_ok=True)
+    final = folder / "frames.zarr"
+    shutil.rmtree(final, ignore_errors=True)
+    pixels.rename(final)
+    table.replace(folder / "frames.parquet")
 
 
 def load_pixels(folder, rows=None):

@@ -134,11 +134,16 @@ def decode(frames, allowed):
     Choice: background gets what the labels leave of 1, so that a border between two labels that
     are both unsure does not turn into background; then the largest share wins.
     """
-    image = ((frames[:, 0] + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-    share = (frames[:, 1:] + 1) / 2  # [N, K, R, R]
-    share = share.clamp(0, 1) * allowed[:, :, None, None]
-    background = 1 - share.sum(dim=1, keepdim=True)
-    return image, torch.cat([background, share], dim=1).argmax(dim=1).to(torch.uint8)
+    frames = frames.contiguous()  # one map after the other: the loop below reads map by map
+    image = frames[:, 0].add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
+    label = torch.zeros_like(image)
+    largest, total = torch.zeros_like(frames[:, 0]), torch.zeros_like(frames[:, 0])
+    for k in range(1, frames.shape[1]):
+        share = frames[:, k].add(1).div_(2).clamp_(0, 1).mul_(allowed[:, k - 1, None, None])
+        total += share
+        label.masked_fill_(share > largest, k)
+        torch.maximum(largest, share, out=largest)
+    return image, label.masked_fill_(1 - total >= largest, 0)
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,18 @@
 """Frames from a trained generator: a frame depends on seed, index and view alone."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from cmrkit.pggan import tensor_file
-from cmrkit.pggan.data import decode
+from cmrkit.pggan.drawing import draw, prepare
 from cmrkit.pggan.networks import Generator
 from cmrkit.pggan.recipe import Recipe
 from cmrkit.pggan.weights import KIND, load_network
 
-CHUNK = (
-    32  # frames a forward pass; always full, so that a frame's bytes do not depend on the others
-)
+CHUNK = 32  # frames that pass together; always full, so that none depends on how many are asked for
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,6 @@ def interpolate(generator, seed, index_a, index_b, view, steps):
     return render(generator, z.astype(np.float32), [view] * steps)
 
 
-@torch.no_grad()
 def render(generator, z, views):
     """Frames of given latents.
 
@@ -140,20 +138,40 @@ def render(generator, z, views):
     for name in set(views) - set(names):
         raise ValueError(f"views: {name!r} was not trained; this generator has {', '.join(names)}")
     n, r = len(z), generator.resolution
-    view = torch.tensor([names.index(name) for name in views])
+    drawing = prepare(generator.network, r, generator.alpha)
     numbers = torch.tensor(
         [0, *generator.recipe.labels], dtype=torch.uint8, device=generator.device
     )
-    alpha = generator.alpha if generator.alpha < 1 else None
     pad = -n % CHUNK
     z = torch.cat([torch.from_numpy(z), torch.zeros(pad, z.shape[1])])
-    view = torch.cat([view, torch.zeros(pad, dtype=torch.int64)])
+    view = torch.tensor([names.index(name) for name in views] + [0] * pad)
     images = torch.empty((n + pad, r, r), dtype=torch.uint8)
     masks = torch.empty((n + pad, r, r), dtype=torch.uint8)
-    for start in range(0, n, CHUNK):
+
+    def draw_chunk(start):
         part = slice(start, start + CHUNK)
         v = view[part].to(generator.device)
-        frames = generator.network(z[part].to(generator.device), v, r, alpha)
-        image, label = decode(frames, generator.allowed[v])
+        image, label = draw(drawing, z[part].to(generator.device), v, generator.allowed[v])
         images[part], masks[part] = image, numbers[label.long()]
+
+    starts = range(0, n, CHUNK)
+    if generator.device.type == "cpu":
+        one_core_each(draw_chunk, starts)
+    else:
+        for start in starts:
+            draw_chunk(start)
     return images[:n].numpy(), masks[:n].numpy()
+
+
+def one_core_each(work, items):
+    """Work on several items at a time, each on one core.
+
+    Choice: rather than all cores on one item, because cores then never wait for each other, and
+    because an item's bytes cannot depend on the number of cores.
+    """
+    cores = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            list(pool.map(work, items))
+    finally:
+        torch.set_num_threads(cores)

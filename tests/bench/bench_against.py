@@ -15,7 +15,7 @@ import types
 import torch
 from bench_pggan import machine
 
-from work import images_per_second, stationary_recipe, training_rate
+from timing import images_per_second, stationary_recipe, training_rate
 
 
 def gan_zoo(made, device):

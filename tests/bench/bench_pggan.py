@@ -8,7 +8,7 @@ import argparse
 
 import torch
 
-from work import sampling_rates, stationary_recipe, training_rate
+from timing import sampling_rates, stationary_recipe, training_rate
 
 
 def main():

@@ -2,15 +2,16 @@
 
 import statistics
 import time
+from unittest import mock
 
 import numpy as np
 import torch
 
-from cmrkit.pggan import recipe
+from cmrkit.pggan import drawing, recipe, sampling
 from cmrkit.pggan.data import TrainingData
 from cmrkit.pggan.memory import keep_freed_memory
 from cmrkit.pggan.processes import join
-from cmrkit.pggan.sampling import CHUNK, sample
+from cmrkit.pggan.sampling import CHUNK
 from cmrkit.pggan.training import Trainer
 
 
@@ -77,17 +78,30 @@ def sampling_rates(made, seconds):
     """Frames a second: the network alone, and to finished bytes."""
     generator = trainer_on_noise(made).sampler()
     count = 4 * CHUNK
-    z = torch.randn(CHUNK, made.latent, device=generator.device)
-    view = torch.zeros(CHUNK, dtype=torch.int64, device=generator.device)
-
-    @torch.no_grad()
-    def forward():
-        for _ in range(count // CHUNK):
-            generator.network(z, view, made.resolution)
-        if generator.device.type == "cuda":
-            torch.cuda.synchronize()
 
     def whole():
-        sample(generator, 1, range(count), ["sax"] * count)
+        sampling.sample(generator, 1, range(count), ["sax"] * count)
 
-    return [images_per_second(call, count, seconds) for call in (forward, whole)]
+    calls = (lambda: network_alone(generator, count)), whole
+    return [images_per_second(call, count, seconds) for call in calls]
+
+
+def network_alone(generator, count):
+    """Draw `count` frames as sampling does, from one latent and into nothing."""
+    made = drawing.prepare(generator.network, generator.resolution, generator.alpha)
+    z = torch.randn(CHUNK, generator.recipe.latent, device=generator.device)
+    view = torch.zeros(CHUNK, dtype=torch.int64, device=generator.device)
+    nothing = torch.zeros(CHUNK, dtype=torch.uint8, device=generator.device)
+
+    def draw(_):
+        drawing.draw(made, z, view, generator.allowed[view])
+
+    with mock.patch.object(
+        drawing, "decode", lambda frames, allowed: (nothing[: len(frames)],) * 2
+    ):
+        if generator.device.type == "cpu":
+            sampling.one_core_each(draw, range(count // CHUNK))
+        else:
+            for k in range(count // CHUNK):
+                draw(k)
+            torch.cuda.synchronize()

@@ -1,0 +1,73 @@
+"""Print frames a second of a synthetic cohort: the network alone, and to finished files.
+
+Run alone on the machine: `python tests/bench/bench_release.py`. Weights are random: they cost the
+same time as trained ones.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from bench_pggan import machine
+from timing import network_alone
+
+from cmrkit.pggan import recipe, tensor_file
+from cmrkit.pggan.memory import keep_freed_memory
+from cmrkit.pggan.networks import Generator
+from cmrkit.pggan.sampling import load_generator
+from cmrkit.pggan.weights import KIND, network_state
+from cmrkit.release.synthesis import BLOCK_FRAMES, Plan, write_synthetic_cohort
+
+VIEWS, LABELS = ("4ch", "sax"), (1, 2, 3, 4, 5)
+
+
+def write_generator(path, resolution, width, precision):
+    """A generator of random weights for both views and all labels, as after training."""
+    plain = recipe.paper(VIEWS, LABELS, resolution, precision=precision)
+    widths = (width,) * len(plain.widths) if width else plain.widths
+    made = recipe.paper(VIEWS, LABELS, resolution, precision=precision, widths=widths)
+    network = Generator(made, torch.Generator().manual_seed(0))
+    facts = {"recipe": made.to_dict(), "resolution": resolution, "alpha": 1.0,
+             "allowed": [[True] * len(LABELS)] * len(VIEWS)}  # fmt: skip
+    path.parent.mkdir(parents=True)
+    tensor_file.write(path, KIND, network_state(network, "ema"), facts)
+
+
+def main():
+    """Read the options, time, print a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--frames", type=int, default=2048)
+    parser.add_argument("--resolution", type=int, default=256)
+    parser.add_argument("--width", type=int, default=64, help="feature maps; 0: as in the paper")
+    parser.add_argument("--precision", default="bf16")
+    given = parser.parse_args()
+    keep_freed_memory()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "gan" / "generator.safetensors"
+        write_generator(path, given.resolution, given.width, given.precision)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        generator = load_generator(path, device)
+        network_alone(generator, 64)
+        began = time.perf_counter()
+        network_alone(generator, given.frames)
+        forward = given.frames / (time.perf_counter() - began)
+        plan = Plan(
+            generator=tensor_file.digest(path), seed=1, truncation=None,
+            frames={view: given.frames // 2 for view in VIEWS},
+            labels={view: list(LABELS) for view in VIEWS}, spacing_mm=1.0,
+            resolution=given.resolution, block=BLOCK_FRAMES,
+        )  # fmt: skip
+        began = time.perf_counter()
+        write_synthetic_cohort(plan, folder)
+        whole = given.frames / (time.perf_counter() - began)
+    print(f"{machine()}; {given.precision}, widths {given.width or 'paper'}\n")
+    print("| resolution | frames | network alone | to files | ratio | 100,000 frames |")
+    print("|---|---|---|---|---|---|")
+    print(f"| {given.resolution} | {given.frames} | {forward:.0f} | {whole:.0f} "
+          f"| {whole / forward:.2f} | {1e5 / whole / 60:.1f} min |")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
