@@ -76,9 +76,7 @@ def test_the_apex_stays_and_the_base_moves(subject):
 
 
 def test_a_flat_septum_lies_nearer_to_the_axis_than_the_lateral_wall():
-    septum, lateral = (
-        section_radius(c, 0.2, np.float32(0), 0.0) for c in (1.0, -1.0)
-    )
+    septum, lateral = (section_radius(c, 0.2, np.float32(0), 0.0) for c in (1.0, -1.0))
     assert septum / lateral == pytest.approx(0.8)
 
 

@@ -20,6 +20,7 @@ LV_PROFILE = _lv_profile()
 LV_PROFILE_INTEGRAL = float(np.trapezoid(LV_PROFILE**2, np.linspace(0, 1, PROFILE_STEPS)))
 """Volume of the left ventricle, relative to the cylinder around it."""
 
+
 def section_radius(cosine, flattening, ripple, ripple_square_mean):
     """Radius of a cross-section of the left ventricle, relative to the circle of the same area.
 
