@@ -105,6 +105,21 @@ class CohortSection(Views):
     domain_shift: bool = key(
         True, "external simulated patients come from another scanner and centre"
     )
+    real_data: list[str] = key(
+        [], "real data sets to lay beside simulated frames, each name=folder, e.g. chla=data/chla"
+    )
+
+    @field_validator("real_data")
+    @classmethod
+    def _real_data_exist(cls, real_data):
+        for entry in real_data:
+            name, _, folder = entry.partition("=")
+            if not folder or name not in VIEWS_OF_SOURCE or name == SIMULATED:
+                known = ", ".join(source for source in VIEWS_OF_SOURCE if source != SIMULATED)
+                raise ValueError(f"{entry!r}: write name=folder with one of the names {known}")
+            if not Path(folder).expanduser().is_dir():
+                raise ValueError(f"{entry!r}: no folder {folder!r}; check the path")
+        return real_data
 
     @field_validator("resolution")
     @classmethod

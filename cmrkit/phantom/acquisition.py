@@ -51,11 +51,11 @@ def _site(letter, vendor, *protocol):
 # angle 50 to 70 degrees, TR about 3 ms, 6 to 8 mm slices, pixels of 1.5 to 2 mm.
 #           field flip TR  pixel slice noise  norm shim inflow window ghost turn
 SITES = (
-    _site("A", "A", 1.5, 60, 3.0, 1.9, 7, 0.0012, 0.70, 28, 1.25, 0.35, 0.010, 0),
-    _site("B", "A", 1.5, 65, 3.2, 1.7, 6, 0.0015, 0.50, 32, 1.35, 0.25, 0.015, 10),
-    _site("C", "B", 1.5, 55, 3.4, 2.0, 8, 0.0014, 0.20, 30, 1.15, 0.50, 0.020, -12),
+    _site("A", "A", 1.5, 60, 3.0, 1.9, 7, 0.0027, 0.50, 28, 1.25, 0.35, 0.010, 0),
+    _site("B", "A", 1.5, 65, 3.2, 1.7, 6, 0.0030, 0.30, 32, 1.35, 0.25, 0.015, 10),
+    _site("C", "B", 1.5, 55, 3.4, 2.0, 8, 0.0028, 0.12, 30, 1.15, 0.50, 0.020, -12),
 )
-SHIFTED_SITES = (_site("D", "C", 3.0, 45, 3.1, 1.6, 8, 0.0012, 0.10, 45, 1.45, 0.10, 0.030, 18),)
+SHIFTED_SITES = (_site("D", "C", 3.0, 45, 3.1, 1.6, 8, 0.0026, 0.08, 45, 1.45, 0.10, 0.030, 18),)
 """Where the external patients are imaged when there is a domain shift: 3 T, another vendor."""
 
 
@@ -70,13 +70,13 @@ def patient_scanner(scanner, build, rng):
     Returns:
         `Scanner`.
 
-    Choice: smaller patients get smaller pixels and slices; noise, shim, inflow and flip angle vary
-    from day to day and coil to coil.
+    Choice: smaller patients get smaller pixels and slices, as far as noise allows; noise, shim,
+    inflow and flip angle vary from day to day and coil to coil.
     """
     return replace(
         scanner,
-        acquired_mm=scanner.acquired_mm * build * rng.uniform(0.92, 1.12),
-        thickness_mm=scanner.thickness_mm * build * rng.uniform(0.9, 1.1),
+        acquired_mm=scanner.acquired_mm * build**0.7 * rng.uniform(0.92, 1.12),
+        thickness_mm=scanner.thickness_mm * build**0.7 * rng.uniform(0.9, 1.1),
         noise=scanner.noise * np.exp(rng.normal(0, 0.3)),
         flip_deg=scanner.flip_deg * rng.uniform(0.88, 1.06),
         shim_hz=scanner.shim_hz * np.exp(rng.normal(0, 0.3)),
@@ -102,7 +102,7 @@ def coil_sensitivity(points, thorax, rng):
     x, y, z = points
     total = np.zeros(x.shape, np.float32)
     half, middle = thorax.half, thorax.middle
-    reach = np.float32(half[1] * rng.uniform(0.9, 1.5))
+    reach = np.float32(half[1] * rng.uniform(0.7, 1.25))
     outside = half[1] + thorax.muscle_mm + thorax.fat_mm
     for side, weight in ((-1, 1.0), (1, 0.7)):
         for column in (-0.6, 0.0, 0.6):

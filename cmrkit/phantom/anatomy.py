@@ -79,7 +79,7 @@ class Heart:
         self.outflow_top = -0.15 * self.radius  # where the pulmonary valve lies at end-diastole
         self.outlet_radius = self.radius * rng.uniform(0.38, 0.50)  # patched tracts are wide
         self.papillary_angle = np.array([2.15, -2.0]) + rng.normal(0, 0.15, 2)
-        self.papillary_mm = np.clip(rng.normal(4.4, 0.7, 2), 2.8, 6) * self.scale
+        self.papillary_mm = np.clip(rng.normal(4.8, 0.9, 2), 2.8, 7) * self.scale
         self.fat_mm = float(np.clip(rng.gamma(4, 0.8), 1, 8)) * self.scale
         self.roughness = rng.uniform(0.6, 1.4)
         self.texture = float(rng.random())

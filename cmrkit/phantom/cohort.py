@@ -27,6 +27,8 @@ class SimulatedCohort:
         sax_slices: short-axis slices, spread from base to apex.
         matrix: side of the stored images, pixels.
         domain_shift: the external patients come from another vendor and site.
+        spread: 1 for the published population, more for hearts beyond it, as
+            `population.draw_patient`.
 
     Raises:
         ValueError: an unknown role or view, or a number below its minimum.
@@ -36,7 +38,7 @@ class SimulatedCohort:
 
     def __init__(
         self, seed, patients, views=("4ch", "sax"), phases=10, sax_slices=3, matrix=128,
-        domain_shift=True,
+        domain_shift=True, spread=1.0,
     ):  # fmt: skip
         for role in patients:
             if role not in ROLES:
@@ -54,6 +56,7 @@ class SimulatedCohort:
         self.sax_slices = sax_slices
         self.matrix = matrix
         self.domain_shift = domain_shift
+        self.spread = spread
         self._roles = [role for role in ROLES for _ in range(patients.get(role, 0))]
 
     def patients(self):
@@ -73,8 +76,8 @@ class SimulatedCohort:
                     "role": role,
                     "site": site.site,
                     "vendor": site.vendor,
-                    "disease": "simulated ToF",
-                    **draw_patient(self.seed, number).truth(),
+                    "disease": "simulated ToF" if self.spread == 1 else "simulated hearts",
+                    **draw_patient(self.seed, number, self.spread).truth(),
                 }
             )
         return pd.DataFrame(rows)
@@ -92,7 +95,7 @@ class SimulatedCohort:
             ValueError: no such patient.
         """
         number = self._number(patient_id)
-        subject = Subject(self.seed, number, self.phases, self._site(number))
+        subject = Subject(self.seed, number, self.phases, self._site(number), self.spread)
         for view in self.views:
             labels = LABELS_OF_VIEW[view]
             rng = patient_rng(self.seed, number, f"image {view}")

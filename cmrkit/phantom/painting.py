@@ -108,9 +108,9 @@ def paint_heart(tissue, heart, f, textures, phase):
 def _paint_trabeculae(tissue, heart, f, s, fine, depth_mm, right):
     """Coarse trabeculae of the right ventricle: on the free wall, deeper towards the apex."""
     low = np.clip(f["a"] / np.float32(heart.length), 0, 1)
-    reach = np.float32(heart.scale * heart.roughness) * (2 + 11 * low * low)
+    reach = np.float32(heart.scale * heart.roughness) * (2.5 + 15 * low * low)
     rough = np.clip(1 - depth_mm / reach, 0, 1) * (np.float32(0.5) + low)
-    tissue[right & (fine > 2.2 - 2 * rough)] = Tissue.TRABECULA
+    tissue[right & (fine > 2.1 - 2 * rough)] = Tissue.TRABECULA
     # moderator band, from the septum to the free wall
     level = 0.62 * heart.rv_apex
     band = np.hypot(f["a"] - np.float32(level), f["v"] + np.float32(0.25 * heart.radius))
@@ -126,8 +126,8 @@ def _paint_papillary(tissue, heart, f, s, fine, endo, left):
         y = f["v"] - np.float32(place * np.sin(turn))
         reach = np.clip(1 - ((t - np.float32(0.60)) / np.float32(0.28)) ** 2, 0, 1)
         tissue[left & (x * x + y * y < np.float32(thick**2) * reach)] = Tissue.PAPILLARY
-    rim = np.clip((endo - np.float32(0.80)) / np.float32(0.20), 0, 1) * np.clip(t + 0.1, 0, 1)
-    tissue[left & (fine > 1.9 - np.float32(1.5 * heart.roughness) * rim)] = Tissue.PAPILLARY
+    rim = np.clip((endo - np.float32(0.70)) / np.float32(0.30), 0, 1) * np.clip(t + 0.3, 0, 1)
+    tissue[left & (fine > 1.9 - np.float32(1.9 * heart.roughness) * rim)] = Tissue.PAPILLARY
 
 
 def _paint_leaflets(tissue, heart, f, s, radial, left, rv, right):

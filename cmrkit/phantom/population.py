@@ -121,15 +121,17 @@ def patient_rng(seed, number, purpose):
     return np.random.default_rng([seed, number, *purpose.encode()])
 
 
-def draw_patient(seed, number):
+def draw_patient(seed, number, spread=1.0):
     """Draw one patient from the population.
 
     Args:
         seed: of the cohort.
         number: of the patient, from 1.
+        spread: 1 for the published population; 2 doubles the SDs of what the ventricles are like
+            (on the scale of the logarithm for sizes) and reaches from small to failing hearts.
 
     Returns:
-        `Patient`, which depends on (seed, number) only.
+        `Patient`, which depends on the arguments only.
 
     Choice: a Gaussian copula; the margins are the published ones, the correlations those of
     `_PAIRS`. Volumes are log-normal, as their published quartiles are skewed.
@@ -137,6 +139,7 @@ def draw_patient(seed, number):
     rng = patient_rng(seed, number, "population")
     sex = "m" if rng.random() < MALE_SHARE else "f"
     score = dict(zip(_VARIABLES, _CHOLESKY @ rng.standard_normal(len(_VARIABLES)), strict=True))
+    score.update({name: spread * value for name, value in score.items() if name != "age"})
     age = float(_age(score["age"]))
     bsa = _body_surface(age, sex, rng)
     rvedv, lvedv = (bsa * _margin(name, sex, score[name]) for name in ("rvedvi", "lvedvi"))
@@ -207,7 +210,7 @@ def _margin(name, sex, score):
     mean, sd = margin_moments(name, sex)
     score = np.clip(score, -2.8, 2.8)  # keeps out hearts that do not fit a chest
     if name in ("rvef", "lvef"):
-        return float(mean + sd * score)
+        return float(np.clip(mean + sd * score, 15, 80))
     sigma = np.sqrt(np.log(1 + (sd / mean) ** 2))
     return float(mean * np.exp(sigma * score - sigma**2 / 2))
 
