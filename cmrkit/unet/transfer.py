@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from cmrkit.cohort.build import build_cohort
-from cmrkit.cohort.part import Part, join, load_part
+from cmrkit.cohort.part import join, load_part
 from cmrkit.phantom.beside_real import SIMULATION, real_frames
 from cmrkit.phantom.cohort import SimulatedCohort
 from cmrkit.provenance import commit

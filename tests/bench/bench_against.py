@@ -14,7 +14,6 @@ import types
 
 import torch
 from bench_pggan import machine
-
 from timing import images_per_second, stationary_recipe, training_rate
 
 

@@ -7,7 +7,6 @@ Run alone on the machine: `python tests/bench/bench_pggan.py`. On a GPU `--width
 import argparse
 
 import torch
-
 from timing import sampling_rates, stationary_recipe, training_rate
 
 
