@@ -79,5 +79,5 @@ def test_field_map_picks_the_column_of_the_table():
     table = signal_table(1.5, 60, 3.0, 1.0)
     assert level.max() < table.shape[1]
     assert table[Tissue.LIVER, 115] == pytest.approx(
-        0.62 * steady_state(576, 46, 60, 3.0, 19 / 64), rel=1e-5
+        0.48 * steady_state(576, 46, 60, 3.0, 19 / 64), rel=1e-5
     )
