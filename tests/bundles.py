@@ -40,7 +40,8 @@ def finished_generator(folder):
                     "role": ("gan", "gan", "unet")[number // 2 % 3], "site": "simulated site A",
                     "vendor": "simulated vendor A", "disease": "simulated ToF", "view": view,
                     "slice_index": 0, "slice_spacing_mm": 8.0, "phase_index": 0,
-                    "phase_fraction": 0.0, "is_ed": True, "is_es": False, "spacing_row_mm": 8.0, "spacing_col_mm": 8.0,
+                    "phase_fraction": 0.0, "is_ed": True, "is_es": False,
+                    "spacing_row_mm": 8.0, "spacing_col_mm": 8.0,
                     "labels_present": labels, "source": "simulated",
                 }],
             )  # fmt: skip
