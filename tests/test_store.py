@@ -118,3 +118,11 @@ def test_a_cohort_without_a_frame_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no frame was added"), CohortWriter(tmp_path, 8):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("resolution", [32, 96, 1024])
+def test_any_size_of_frame_is_stored(tmp_path, resolution):
+    image = np.full((1, resolution, resolution), 7, np.uint8)
+    with CohortWriter(tmp_path, resolution) as writer:
+        writer.append(image, image % 5, rows([0]))
+    assert (load_pixels(tmp_path)[0] == image).all()

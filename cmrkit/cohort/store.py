@@ -31,7 +31,8 @@ class CohortWriter:
         self.folder = Path(folder)
         self.schema = schema
         self.resolution = resolution
-        self._shard = min(SHARD_FRAMES, max(SHARD_PIXELS // resolution**2, CHUNK_FRAMES))
+        wanted = min(SHARD_FRAMES, SHARD_PIXELS // resolution**2)
+        self._shard = max(1, wanted // CHUNK_FRAMES) * CHUNK_FRAMES  # whole chunks
         self._rows = []
         self._waiting = []  # [(images, masks)] not yet a full shard
         self._n_waiting = 0

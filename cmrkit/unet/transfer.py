@@ -149,7 +149,8 @@ def main():
     started = time.perf_counter()
     table = transfer(real, **given, on_tick=print)
     minutes = (time.perf_counter() - started) / 60
-    run = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "commit": commit(), **given, "note": note}
+    run = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "commit": commit(), "note": note}
+    run |= {"simulated_patients": given.pop("patients"), **given}
     print(table.to_string(float_format="%.3f"))
     append(table.assign(**run, minutes=minutes))
 
