@@ -76,6 +76,8 @@ def save_figure(figure, folder, name, table, sources=()):
     folder.mkdir(parents=True, exist_ok=True)
     source = f"drawn from {table}"
     if "simulated" in set(sources):
+        room = 2.5 / 25.4 / figure.get_figheight()  # of 2.5 mm, so that it covers no label
+        figure.get_layout_engine().set(rect=(0, room, 1, 1 - room))
         figure.text(0.999, 0.001, SIMULATED_NOTE, size=4.5, color="0.4", ha="right", va="bottom")
     metadata = {
         "pdf": {"CreationDate": None, "ModDate": None, "Subject": source},

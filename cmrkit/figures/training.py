@@ -30,6 +30,34 @@ def growth_figure(folder, views):
     return frame_rows(rows, each * len(views))
 
 
+def realism_figure(realism):
+    """Sliced Wasserstein distance at the end of each level beside what patients reach.
+
+    Args:
+        realism: DataFrame of `realism.jsonl`: `kimg, resolution, view, scale, swd, swd_patients`.
+
+    Returns:
+        matplotlib Figure, a panel a view.
+    """
+    last = realism.sort_values("kimg").groupby(["view", "resolution", "scale"]).tail(1)
+    views = list(dict.fromkeys(realism["view"]))
+    with style():
+        figure, axes = plt.subplots(
+            1, len(views), squeeze=False, sharey=True, figsize=size(DOUBLE_COLUMN_MM, 50)
+        )
+        for axis, view in zip(axes[0], views, strict=True):
+            part = last[last["view"] == view].reset_index(drop=True)
+            axis.plot(part.index, part["swd"], "o", label="generated")
+            axis.plot(part.index, part["swd_patients"], "_", ms=12, label="patients (floor)")
+            ticks = [f"{r}\n{s}" for r, s in zip(part["resolution"], part["scale"], strict=True)]
+            axis.set_xticks(part.index, ticks)
+            axis.set(title=view, xlabel="resolution trained / scale looked at (pixels)")
+            axis.set_ylim(0, None)
+        axes[0, 0].set_ylabel("sliced Wasserstein distance x 1000")
+        axes[0, -1].legend()
+    return figure
+
+
 def training_curves(statistics):
     """Losses, scores and likeness over the images shown; fades are shaded.
 

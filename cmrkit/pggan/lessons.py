@@ -2,14 +2,17 @@
 
 from dataclasses import replace
 
+import numpy as np
 import torch
-import torch.nn.functional as F
 
-from cmrkit.pggan.data import to_signed
+from cmrkit.pggan import tensor_file
+from cmrkit.pggan.data import level_frames, to_signed
 from cmrkit.pggan.layers import EqualizedLayer, downsample, fade_in, upsample
+from cmrkit.pggan.networks import Discriminator
 from cmrkit.pggan.processes import join
+from cmrkit.pggan.recipe import GROUP, Recipe
 from cmrkit.pggan.training import Trainer
-from cmrkit.pggan.watch import Watch
+from cmrkit.pggan.weights import KIND, load_network
 
 
 def faded_frame(image, alphas):
@@ -62,31 +65,40 @@ def step_sizes(recipe, data):
     return list(rows.values())
 
 
-def without_comparison(recipe, data, kimg):
-    """Train the first level twice: with the minibatch standard deviation, and blind for it.
+@torch.no_grad()
+def copies_score(checkpoint, data, frames=64, seed=0):
+    """How the trained discriminator scores patients' frames among others, and among copies.
+
+    Without the minibatch standard deviation both scores of a frame would be equal: nothing would
+    tell a generator that draws one frame again and again from one that draws many.
 
     Args:
-        recipe: Recipe.
-        data: TrainingData.
-        kimg: thousand images shown in each of the two trainings.
+        checkpoint: of a run, a file of `RunFolder.checkpoints`.
+        data: TrainingData of the run.
+        frames: patients' frames a view, a multiple of the group.
+        seed: of the frames drawn.
 
     Returns:
-        list of dicts: `kimg, discriminator` ("compares frames" or "sees one frame at a time"),
-        `ms_ssim, ms_ssim_patients` of pairs of frames.
+        list of dicts: `view, group` ("different frames" or "copies of one"), `score` (mean).
 
     Source: Karras et al. 2018, section 3.
     """
+    tensors, facts = tensor_file.read(checkpoint, KIND)
+    recipe = Recipe.from_dict(facts["recipe"])
+    discriminator = Discriminator(recipe, torch.Generator())
+    load_network(discriminator, tensors, "discriminator")
+    rng = np.random.default_rng(seed)
     rows = []
-    first = _level_alone(recipe, 0, kimg)
-    watch = Watch(data, first.resolution, recipe.seed)
-    for name in ("compares frames", "sees one frame at a time"):
-        trainer = Trainer(replace(first, tick_kimg=kimg / 8), data, join())
-        if name != "compares frames":
-            trainer.discriminator.compare = lambda x: F.pad(x, (0, 0, 0, 0, 0, 1))  # a map of 0
-        while trainer.images_shown < 1000 * kimg:
-            trainer.tick()
-            found = watch.diversity(trainer.sampler())
-            rows.append({"kimg": trainer.images_shown / 1000, "discriminator": name, **found})
+    for number, view in enumerate(recipe.views):
+        chosen = rng.choice(np.flatnonzero(data.view == number), frames)
+        shown = to_signed(level_frames(data.take(chosen), facts["resolution"]))
+        for group, repeats in (("different frames", 1), ("copies of one", GROUP)):
+            batch = shown.repeat_interleave(repeats, dim=0)
+            of = torch.full((len(batch),), number)
+            scores = [
+                discriminator(x, v) for x, v in zip(batch.split(32), of.split(32), strict=True)
+            ]
+            rows.append({"view": view, "group": group, "score": torch.cat(scores).mean().item()})
     return rows
 
 

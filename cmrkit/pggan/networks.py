@@ -110,7 +110,6 @@ class Discriminator(nn.Module):
         self.conv = Conv(w[0] + 1, w[0], rng)
         self.dense = Dense(w[0] * 16, w[0], rng)
         self.score = Dense(w[0], len(recipe.views), rng, gain=1)
-        self.compare = minibatch_stddev  # what it sees of the other frames of its group
 
     def forward(self, frames, view, alpha=None):
         """Score frames; higher is more like a patient's.
@@ -136,7 +135,7 @@ class Discriminator(nn.Module):
             x = leaky(self.down[k](x))  # [N, W, R/2, R/2]
             if alpha is not None and k == depth - 1:
                 x = fade_in(old, x, alpha)
-        x = self.compare(x)  # [N, W + 1, 4, 4]
+        x = minibatch_stddev(x)  # [N, W + 1, 4, 4]
         x = leaky(self.conv(x))
         x = full(x).flatten(1)  # [N, 16 W]
         x = leaky(self.dense(x))
