@@ -98,6 +98,13 @@ def test_rising_activation_equals_leaky_relu_then_pixel_norm():
     assert torch.allclose(layers.rising(x), layers.pixel_norm(F.leaky_relu(x, 0.2)))
 
 
+def test_rising_activation_sums_in_float32():
+    x = torch.full((1, 256, 1, 1), 1.0, dtype=torch.bfloat16)
+    x[:, :128] = 0.0625  # 256 summands of two sizes: bfloat16 sums would stall
+    expected = (x.double().square().mean() + 1e-8).rsqrt()
+    assert layers.rising(x)[0, 255, 0, 0].double() == pytest.approx(expected.item(), rel=8e-3)
+
+
 def test_rising_activation_has_the_right_derivative():
     x = torch.randn(2, 5, 2, 2, generator=generator_of_seed(), dtype=torch.float64)
     assert torch.autograd.gradcheck(layers.rising, (x.requires_grad_(),))

@@ -8,6 +8,7 @@ import torch
 from pggan_runs import VIEWS, tiny_recipe
 
 from cmrkit.pggan import sampling, tensor_file
+from cmrkit.pggan.data import decode
 from cmrkit.pggan.networks import Generator
 from cmrkit.pggan.weights import KIND, network_state
 
@@ -50,6 +51,22 @@ def test_a_frame_does_not_depend_on_its_company(precision, tmp_path):
         assert np.array_equal(alone[1][0], masks[index])
     backwards = sampling.sample(generator, 5, range(69, -1, -1), views[::-1])
     assert np.array_equal(backwards[0][::-1], images)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("alpha", [0.5, 1.0])
+def test_frames_drawn_in_parts_are_those_of_the_whole_network(precision, alpha, tmp_path):
+    sizes = {"levels": (64, 128), "widths": (8,) * 6, "fade_kimg": (0, 0.1),
+             "stable_kimg": (0.1, 0.1), "precision": precision}  # fmt: skip
+    path = write_generator(tmp_path / "g.safetensors", alpha, 128, **sizes)
+    generator = sampling.load_generator(path)
+    z = torch.from_numpy(sampling.latents(1, range(sampling.CHUNK), generator.recipe.latent))
+    view = torch.arange(sampling.CHUNK) % 2
+    assert sampling.CHUNK * 128**2 > sampling.PART_PIXELS, "there are several parts"
+    frames = generator.network(z, view, 128, alpha if alpha < 1 else None)
+    whole = decode(frames, generator.allowed[view])
+    for drawn, expected in zip(sampling.draw_frames(generator, z, view), whole, strict=True):
+        assert torch.equal(drawn, expected)
 
 
 def test_seed_index_and_view_each_change_the_frame(generator):

@@ -200,9 +200,8 @@ class _LeakyPixelNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x):
         y = F.leaky_relu(x, LEAK)
-        # The norm sums in float32 without a float32 copy of y, which would be the larger half.
-        wide = torch.promote_types(y.dtype, torch.float32)
-        norm = torch.linalg.vector_norm(y, dim=1, keepdim=True, dtype=wide)  # [N, 1, R, R]
+        # Summed in float32 and rounded to the type of y; to ask for a float32 norm copies all of y.
+        norm = full(torch.linalg.vector_norm(y, dim=1, keepdim=True))  # [N, 1, R, R]
         inverse = torch.rsqrt(norm.square() / y.shape[1] + 1e-8).to(y.dtype)
         y.mul_(inverse)
         ctx.save_for_backward(y, inverse)

@@ -74,22 +74,38 @@ class Generator(nn.Module):
         Choice: the view as a one-hot beside the normalised latent, like the class labels of the
         published code; nothing is added where there is one view.
         """
+        return self.draw(self.start(z, view), resolution, alpha)
+
+    def start(self, z, view):
+        """Latents and views, as for `forward`, to feature maps [N, W, 4, 4]."""
         z = pixel_norm(z)
         if self.n_views > 1:
             z = torch.cat([z, F.one_hot(view, self.n_views).to(z.dtype)], dim=1)
-        x = self.dense(z).reshape(len(z), -1, 4, 4)  # [N, W, 4, 4]
+        x = self.dense(z).reshape(len(z), -1, 4, 4)
         x = rising(x.to(self.dtype, memory_format=torch.channels_last))
-        x = rising(self.conv(x))
-        depth = resolution.bit_length() - 3  # doublings from 4 x 4
-        for k in range(depth):
-            before = x
-            x = rising(self.up[k](x))  # [N, W, 2R, 2R]
+        return rising(self.conv(x))
+
+    def grow(self, x, resolution):
+        """Feature maps [N, W, r, r] to those of a finer resolution; a coarser one leaves them."""
+        for k in range(_doublings(x.shape[-1]), _doublings(resolution)):
+            x = rising(self.up[k](x))  # [N, W, 2r, 2r]
             x = rising(self.same[k](x))
-        new = full(self.to_frame[depth](x))  # [N, C, R, R]
+        return x
+
+    def draw(self, x, resolution, alpha=None):
+        """Feature maps [N, W, r, r] to frames, as from `forward`."""
+        depth = _doublings(resolution)
+        before = self.grow(x, resolution // 2)
+        new = full(self.to_frame[depth](self.grow(before, resolution)))  # [N, C, R, R]
         if alpha is None:
             return new
         old = upsample(full(self.to_frame[depth - 1](before)))
         return fade_in(old, new, alpha)
+
+
+def _doublings(resolution):
+    """How often 4 pixels a side are doubled."""
+    return resolution.bit_length() - 3
 
 
 class Discriminator(nn.Module):

@@ -7,12 +7,14 @@ import numpy as np
 import torch
 
 from cmrkit.pggan import tensor_file
-from cmrkit.pggan.drawing import draw, prepare
+from cmrkit.pggan.data import decode
 from cmrkit.pggan.networks import Generator
 from cmrkit.pggan.recipe import Recipe
 from cmrkit.pggan.weights import KIND, load_network
 
 CHUNK = 32  # frames that pass together; always full, so that none depends on how many are asked for
+WHOLE = 64  # up to this many pixels a side they pass together; above it on a CPU in parts
+PART_PIXELS = 2**16  # of a part: its activations then stay in the processor's caches
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,6 @@ def render(generator, z, views):
     for name in set(views) - set(names):
         raise ValueError(f"views: {name!r} was not trained; this generator has {', '.join(names)}")
     n, r = len(z), generator.resolution
-    drawing = prepare(generator.network, r, generator.alpha)
     numbers = torch.tensor(
         [0, *generator.recipe.labels], dtype=torch.uint8, device=generator.device
     )
@@ -151,7 +152,7 @@ def render(generator, z, views):
     def draw_chunk(start):
         part = slice(start, start + CHUNK)
         v = view[part].to(generator.device)
-        image, label = draw(drawing, z[part].to(generator.device), v, generator.allowed[v])
+        image, label = draw_frames(generator, z[part].to(generator.device), v)
         images[part], masks[part] = image, numbers[label.long()]
 
     starts = range(0, n, CHUNK)
@@ -161,6 +162,29 @@ def render(generator, z, views):
         for start in starts:
             draw_chunk(start)
     return images[:n].numpy(), masks[:n].numpy()
+
+
+@torch.inference_mode()
+def draw_frames(generator, z, view):
+    """The generator's answer to some latents.
+
+    Args:
+        generator: TrainedGenerator.
+        z: [N, latent] float32, on its device.
+        view: [N] int64, position of the view in the recipe.
+
+    Returns:
+        image, label: [N, R, R] uint8 each, as from `decode`.
+    """
+    network, r = generator.network, generator.resolution
+    alpha = generator.alpha if generator.alpha < 1 else None
+    x, allowed = network.start(z, view), generator.allowed[view]
+    if r <= WHOLE or x.device.type != "cpu":
+        return decode(network.draw(x, r, alpha), allowed)
+    part = max(1, PART_PIXELS // r**2)
+    pairs = zip(network.grow(x, WHOLE).split(part), allowed.split(part), strict=True)
+    done = [decode(network.draw(own, r, alpha), labels) for own, labels in pairs]
+    return tuple(torch.cat(pieces) for pieces in zip(*done, strict=True))
 
 
 def one_core_each(work, items):

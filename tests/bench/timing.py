@@ -7,7 +7,7 @@ from unittest import mock
 import numpy as np
 import torch
 
-from cmrkit.pggan import drawing, recipe, sampling
+from cmrkit.pggan import recipe, sampling
 from cmrkit.pggan.data import TrainingData
 from cmrkit.pggan.memory import keep_freed_memory
 from cmrkit.pggan.processes import join
@@ -88,16 +88,15 @@ def sampling_rates(made, seconds):
 
 def network_alone(generator, count):
     """Draw `count` frames as sampling does, from one latent and into nothing."""
-    made = drawing.prepare(generator.network, generator.resolution, generator.alpha)
     z = torch.randn(CHUNK, generator.recipe.latent, device=generator.device)
     view = torch.zeros(CHUNK, dtype=torch.int64, device=generator.device)
     nothing = torch.zeros(CHUNK, dtype=torch.uint8, device=generator.device)
 
     def draw(_):
-        drawing.draw(made, z, view, generator.allowed[view])
+        sampling.draw_frames(generator, z, view)
 
     with mock.patch.object(
-        drawing, "decode", lambda frames, allowed: (nothing[: len(frames)],) * 2
+        sampling, "decode", lambda frames, allowed: (nothing[: len(frames)],) * 2
     ):
         if generator.device.type == "cpu":
             sampling.one_core_each(draw, range(count // CHUNK))
