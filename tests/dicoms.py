@@ -2,6 +2,7 @@
 
 import numpy as np
 import pydicom
+import pydicom.data
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
     EnhancedMRImageStorage,
@@ -87,6 +88,15 @@ def write_cine(folder, view="sax", slices=3, compress=None, phases=PHASES, **tag
             save(image(view, number, phase, **tags), folder / name, compress=compress)
 
 
+def write_foreign_cine(folder, name):
+    """Write two phases that show a test file of pydicom's, its pixels as they are stored there."""
+    packed = pydicom.dcmread(pydicom.data.get_testdata_file(name))
+    names = ("Rows", "Columns", "BitsStored", "HighBit", "PixelRepresentation", "PixelData")
+    tags = {name: packed[name].value for name in names}
+    for phase in range(2):
+        save(image(phase=phase, **tags), folder / f"{phase}", packed.file_meta.TransferSyntaxUID)
+
+
 def write_patient(folder, patient="P1", views=("sax", "4ch"), slices=3, **tags):
     """Write a patient's cines, a folder a view."""
     named = {"PatientID": patient, "PatientName": f"Name^{patient}"} | tags
@@ -95,6 +105,24 @@ def write_patient(folder, patient="P1", views=("sax", "4ch"), slices=3, **tags):
         own = {"StudyInstanceUID": uid, "SeriesInstanceUID": f"{uid}.{number + 1}"}
         count = slices if view == "sax" else 1
         write_cine(folder / view, view, count, SeriesNumber=number + 1, **(own | named))
+
+
+def affine_of(folder):
+    """[4, 4] NIfTI affine (mm, to the right, front and head) of the voxels [x, y, slice] of a cine.
+
+    Args:
+        folder: of a classic cine with two slices or more, or one slice of 8 mm.
+    """
+    images = [pydicom.dcmread(path) for path in folder.iterdir()]
+    directions = np.array(images[0].ImageOrientationPatient).reshape(2, 3)
+    normal = np.cross(*directions)
+    places = {tuple(map(float, one.ImagePositionPatient)) for one in images}
+    positions = [np.array(place) for place in sorted(places, key=lambda place: place @ normal)]
+    affine = np.eye(4)
+    affine[:3, 0], affine[:3, 1] = directions[0] * SPACING[1], directions[1] * SPACING[0]
+    affine[:3, 2] = positions[1] - positions[0] if positions[1:] else 8 * normal
+    affine[:3, 3] = positions[0]
+    return np.diag([-1.0, -1, 1, 1]) @ affine
 
 
 def enhanced(view="sax", slices=3, phases=PHASES, **tags):

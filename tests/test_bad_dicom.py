@@ -3,13 +3,15 @@
 import dicoms
 import numpy as np
 import pytest
-from dicoms import change, image, save, write_patient
+from dicoms import change, image, save, write_cine, write_foreign_cine, write_patient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from cmrkit.cohort.build import build_cohort
 from cmrkit.cohort.readers import open_source
 
+PACKED = (RLELossless, JPEGLSLossless, JPEG2000Lossless)
 SETTINGS = {"resolution": 16, "fov_mm": 30.0}
 
 
@@ -107,3 +109,41 @@ def test_mutated_files_raise_no_other_exception(archive_to_break, data):
                 assert np.ndim(getattr(one, "images", None)) in (0, 3)
     except (ValueError, FileNotFoundError):
         pass
+
+
+@pytest.fixture(scope="module")
+def packed_cines(tmp_path_factory):
+    """By syntax: an archive with one cine, and its third file."""
+    cines = {}
+    for syntax in PACKED:
+        folder = tmp_path_factory.mktemp("packed")
+        if syntax == JPEG2000Lossless:  # nothing here writes it
+            write_foreign_cine(folder, "MR_small_jp2klossless.dcm")
+        else:
+            write_cine(folder, slices=1, compress=syntax)
+        archive = open_source("dicom", folder)
+        cines[syntax] = archive, sorted(folder.iterdir())[1]
+    return cines
+
+
+@pytest.mark.parametrize("syntax", PACKED)
+@settings(
+    max_examples=60, deadline=None, derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)  # fmt: skip
+@given(data=st.data())
+def test_mutated_compressed_pixels_raise_no_other_exception(packed_cines, syntax, data):
+    archive, path = packed_cines[syntax]
+    whole = path.read_bytes()
+    start = whole.index(b"\xfe\xff\x00\xe0")  # the first item of the pixel data
+    changed = bytearray(whole)
+    for _ in range(data.draw(st.integers(1, 8))):
+        place = data.draw(st.integers(start, len(whole) - 1))
+        changed[place] = data.draw(st.integers(0, 255))
+    end = data.draw(st.sampled_from([len(whole), (start + len(whole)) // 2]))
+    path.write_bytes(changed[:end])
+    try:
+        for one in archive.read(archive.patients()["patient_id"][0]):
+            assert getattr(one, "problem", "").startswith("DICOM pixels") or one.images.ndim == 3
+    finally:
+        path.write_bytes(whole)

@@ -1,8 +1,12 @@
 """ACDC, M&Ms and M&Ms-2 readers on small volumes in exactly the published layouts."""
 
+import gzip
+
 import nibabel
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cmrkit.cohort.readers import open_source
 
@@ -84,6 +88,7 @@ def check_cine(slices):
     for z, one in enumerate(slices):
         assert np.array_equal(one.images, CINE[:, :, z].transpose(2, 1, 0))
         assert one.spacing_mm == (1.25, 1.5)  # row is y, column is x
+        assert one.slice_spacing_mm == 10
         assert one.labels_present == [(), (1, 2, 3), (), (), (1, 2, 3), ()]
         assert np.array_equal(one.masks[1], labels()[:, :, z].T)
         assert np.array_equal(one.masks[4], labels(shrink=True)[:, :, z].T)
@@ -140,6 +145,7 @@ def test_mnms2_finds_the_labelled_phases_in_the_cine_and_the_long_axis_is_4ch(tm
     assert [one.view for one in slices] == ["sax"] * 4 + ["4ch"]
     check_cine(slices[:4])
     assert slices[4].images.shape == (PHASES, 10, 12)
+    assert np.isnan(slices[4].slice_spacing_mm)
     assert slices[4].labels_present[1] == (1, 2, 3)
 
 
@@ -208,3 +214,41 @@ def test_a_broken_volume_is_named_without_the_patient(tmp_path, damage, message)
 def test_an_empty_folder_says_what_was_expected_and_where_to_get_it(tmp_path, name):
     with pytest.raises(FileNotFoundError, match=r"expected .* Get it from .* cite .* doi 10\."):
         open_source(name, tmp_path)
+
+
+HEADER = 352  # bytes of a NIfTI-1 header before the voxels
+
+
+@pytest.fixture(scope="module")
+def acdc_to_break(tmp_path_factory):
+    patient = write_acdc(tmp_path_factory.mktemp("acdc"), cine=False)
+    for path in patient.glob("*.nii.gz"):  # one of them plain, so that changed bytes reach nibabel
+        if path.name.endswith("frame02.nii.gz"):
+            (patient / path.stem).write_bytes(gzip.decompress(path.read_bytes()))
+            path.unlink()
+    return patient, [patient / "patient007_frame02.nii", patient / GT]
+
+
+@settings(max_examples=250, deadline=None, derandomize=True)
+@given(st.data())
+def test_mutated_volumes_raise_no_other_exception(acdc_to_break, data):
+    patient, paths = acdc_to_break
+    path = data.draw(st.sampled_from(paths))
+    whole = path.read_bytes()
+    changed = bytearray(whole)
+    for _ in range(data.draw(st.integers(1, 6))):
+        place = data.draw(st.integers(0, min(HEADER, len(whole)) - 1))
+        changed[place] = data.draw(st.integers(0, 255))
+    path.write_bytes(changed[: data.draw(st.sampled_from([len(whole), HEADER, 100]))])
+    said = ""
+    try:
+        archive = open_source("acdc", patient.parent)
+        for one in archive.read(archive.patients()["patient_id"][0]):
+            assert one.images.ndim == 3
+            assert min(one.spacing_mm) > 0
+            assert np.isnan(one.slice_spacing_mm) or one.slice_spacing_mm > 0
+    except ValueError as error:
+        said = str(error)
+    finally:
+        path.write_bytes(whole)
+    assert "patient007" not in said

@@ -89,7 +89,7 @@ class AcdcArchive:
 
 
 def _images(folder):
-    """Frame numbers (1 is the first), images [Z, T, rows, columns] and pixel size."""
+    """Frame numbers (1 is the first), images [Z, T, rows, columns] and their spacing."""
     cine = find_volume(folder / f"{folder.name}_4d")
     if cine:
         images, spacing = read_volume(cine, "4D cine")

@@ -25,7 +25,8 @@ def read_volume(path, what):
 
     Returns:
         voxels: [Z, T, rows, columns] float32; one phase for a volume without time.
-        spacing_mm: (row, column).
+        spacing_mm: (row, column, slice); the last from the middle of one slice to that of the next,
+            NaN for a single slice or where the header states no such size.
 
     Raises:
         DataError: unreadable, or no pixel size.
@@ -44,13 +45,15 @@ def read_volume(path, what):
             raise DataError(f"{what}: shape {shape}; expected rows, columns, slices and phases")
         voxels = image.get_fdata(dtype=np.float32, caching="unchanged")
         voxels = voxels.reshape(shape + (1,) * (4 - len(shape)))
-        column_mm, row_mm = (float(size) for size in image.header.get_zooms()[:2])
+        column_mm, row_mm, *apart = (float(size) for size in image.header.get_zooms()[:3])
         for axis in (0, 1):
             if _points_away(image.affine[:3, axis]):
                 voxels = np.flip(voxels, axis)
     if not (np.isfinite([row_mm, column_mm]).all() and min(row_mm, column_mm) > 0):
         raise DataError(f"{what}: pixel size {column_mm} x {row_mm} mm; sizes are above 0")
-    return np.ascontiguousarray(voxels.transpose(2, 3, 1, 0)), (row_mm, column_mm)
+    stated = voxels.shape[2] > 1 and np.isfinite(apart[0]) and apart[0] > 0
+    spacing = row_mm, column_mm, apart[0] if stated else np.nan
+    return np.ascontiguousarray(voxels.transpose(2, 3, 1, 0)), spacing
 
 
 def _points_away(direction):
@@ -99,7 +102,7 @@ def cine_slices(patient_id, view, images, masks, labels_present, spacing_mm, ed=
         images: [Z, T, rows, columns] float32.
         masks: [Z, T, rows, columns] uint8.
         labels_present: T tuples, the labels annotated in each phase.
-        spacing_mm: (row, column).
+        spacing_mm: (row, column, slice), as from `read_volume`.
         ed: phase of end-diastole; None finds ED and ES by the labelled LV areas.
         es: phase of end-systole, or None.
         whole_cycle: the phases are evenly spaced and cover the cycle; otherwise their fraction of
@@ -121,6 +124,7 @@ def cine_slices(patient_id, view, images, masks, labels_present, spacing_mm, ed=
     for index, z in enumerate(order):
         yield CineSlice(
             patient_id=patient_id, view=view, slice_index=index, images=images[z], masks=masks[z],
-            labels_present=list(labels_present), spacing_mm=spacing_mm, phase_index=phases,
+            labels_present=list(labels_present), spacing_mm=spacing_mm[:2], phase_index=phases,
             phase_fraction=fraction, is_ed=phases == ed, is_es=phases == es,
+            slice_spacing_mm=spacing_mm[2] if view == "sax" else np.nan,
         )  # fmt: skip
