@@ -170,7 +170,7 @@ if not RECEIVED:
         message: "release: the bundle that may be handed on"
         shell:
             f"{sys.executable} -m cmrkit.release.bundle {STUDY_FILE} {ARGUMENTS} "
-            "--formats {params.formats:q} --licence {params.licence:q}"
+            "--formats={params.formats:q} --licence={params.licence:q}"
 
 
 rule unet_comparison:

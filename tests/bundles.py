@@ -13,6 +13,7 @@ from cmrkit.cohort.store import CohortWriter
 from cmrkit.pggan import tensor_file
 from cmrkit.pggan.networks import Generator
 from cmrkit.pggan.weights import KIND, network_state
+from cmrkit.provenance import sha256
 from cmrkit.release.bundle import AUDITS
 from cmrkit.release.synthesis import plan_cohort, write_synthetic_cohort
 
@@ -59,16 +60,18 @@ def finished_study(study, frames=40, copies=(3, 21)):
         "view,label,cohort,frames,median_mm2,sd_mm2,sd_ratio\n"
         "4ch,LV,patient,8,100,10,1\n4ch,LV,synthetic,20,90,4,0.4\n"
     )
-    record = {"commit": "abc123", "written": "2026-11-25T18:00:00+00:00"}
+    record = {
+        "commit": "abc123", "written": "2026-11-25T18:00:00+00:00",
+        "sha256": {"synthetic/frames.zarr": sha256(work / "synthetic" / "frames.zarr")},
+    }  # fmt: skip
     (paths.report_folder(study) / "provenance.json").write_text(json.dumps(record))
     ids = read_frames(work / "synthetic")["frame_id"]
-    (work / "audit").mkdir()
     pd.DataFrame(
         {
-            "frame_id": ids, "view": "", "distance": 0.1, "ratio": 0.5,
-            "is_copy": ids.index.isin(copies), "nearest_frame_id": "sim-0-4ch",
+            "view": "4ch", "frame_id": ids.iloc[list(copies)], "nearest_frame_id": "sim-0-4ch",
+            "distance": 0.1, "ratio": 0.5, "is_copy": True,
         }
-    ).to_parquet(work / "audit" / "suspects.parquet")  # fmt: skip
+    ).to_csv(tables / "memorisation_suspects.csv", index=False)  # fmt: skip
     return work
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pydicom
 import pytest
 from bundles import finished_study, tree_bytes
+from pggan_runs import VIEWS
 from PIL import Image
 
 from cmrkit import paths
@@ -18,6 +19,7 @@ from cmrkit.cohort.frames import read_frames
 from cmrkit.cohort.store import load_pixels
 from cmrkit.release.bundle import ReleaseError, make_bundle
 from cmrkit.release.checksums import check_checksums
+from cmrkit.release.synthesis import plan_cohort, write_synthetic_cohort
 
 FORMATS = ("png", "nifti", "dicom")
 
@@ -179,13 +181,20 @@ def test_dciodvfy_finds_no_error_but_an_attribute_younger_than_itself(bundle):
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (lambda work: (work / "audit" / "suspects.parquet").unlink(), "run 05_memorisation_audit"),
+        (
+            lambda work: (paths.tables("other") / "memorisation_suspects.csv").unlink(),
+            "run 05_memorisation_audit",
+        ),
+        (
+            lambda work: write_synthetic_cohort(plan_cohort(work, 4, list(VIEWS), 8), work),
+            "not the frames that .*provenance.json reports and the audits judged",
+        ),
         (lambda work: (paths.tables("other") / "verdicts.txt").unlink(), "verdicts.txt: not there"),
         (lambda work: (work / "synthetic" / "frames.parquet").unlink(), "no frame table"),
     ],
 )
 def test_a_study_that_is_not_finished_is_refused_with_one_line(spoil, says):
-    work = finished_study("other", 8)
+    work = finished_study("other", 8, copies=[3])
     spoil(work)
     with pytest.raises((ReleaseError, FileNotFoundError), match=says) as error:
         make_bundle("other")
@@ -195,10 +204,18 @@ def test_a_study_that_is_not_finished_is_refused_with_one_line(spoil, says):
     shutil.rmtree(paths.report_folder("other"))
 
 
+def test_a_study_without_a_copy_gives_all_its_frames():
+    work = finished_study("other", 8, copies=[])
+    folder, _ = make_bundle("other")
+    assert len(read_frames(folder)) == 8
+    shutil.rmtree(work)
+    shutil.rmtree(paths.report_folder("other"))
+
+
 def test_suspects_of_another_cohort_are_refused():
-    work = finished_study("other", 8)
-    path = work / "audit" / "suspects.parquet"
-    pd.read_parquet(path).assign(frame_id="foreign", is_copy=True).to_parquet(path)
+    work = finished_study("other", 8, copies=[3])
+    path = paths.tables("other") / "memorisation_suspects.csv"
+    pd.read_csv(path).assign(frame_id="foreign").to_csv(path)
     with pytest.raises(ReleaseError, match="foreign is not in the synthetic cohort"):
         make_bundle("other")
     shutil.rmtree(work)

@@ -127,6 +127,7 @@ def test_the_same_plan_is_not_made_twice_and_another_one_is(study, monkeypatch):
     before = cohort_bytes(study)
     monkeypatch.setattr(synthesis, "sample", None)
     write_synthetic_cohort(plan(study), study)
+    make_blocks(plan(study), study, 2, 3)
     assert cohort_bytes(study) == before
     monkeypatch.undo()
     write_synthetic_cohort(replace(plan(study), seed=4, block=16), study)

@@ -16,6 +16,7 @@ import pandas as pd
 from cmrkit import paths
 from cmrkit.cohort.frames import fully_labelled, read_frames
 from cmrkit.pggan.sampling import load_generator
+from cmrkit.provenance import sha256
 from cmrkit.release.card import write_card
 from cmrkit.release.checksums import write_checksums
 from cmrkit.release.facts import BUNDLE, KIND
@@ -60,7 +61,7 @@ def make_bundle(study, formats=(), licence="", target=None):
     work = paths.study_folder(study)
     target = Path(target or work / "release")
     frames = read_frames(work / "synthetic")
-    copies = _copies(work / "audit" / "suspects.parquet", frames)
+    copies = _copies(paths.tables(study) / "memorisation_suspects.csv", frames)
     facts = _facts(study, frames, copies, list(formats))
     facts["licence"] = _licence(licence, facts["trained_on"]["source"])
     making = target.with_name(f".{target.name}.making")
@@ -81,8 +82,8 @@ def _copies(path, frames):
     """[N] bool: frames that the memorisation audit called copies."""
     if not path.exists():
         raise ReleaseError(f"{path}: not there; run 05_memorisation_audit first (make study)")
-    suspects = pd.read_parquet(path)
-    copies = suspects["frame_id"][suspects["is_copy"]]
+    suspects = pd.read_csv(path)
+    copies = suspects["frame_id"][suspects["is_copy"].astype(bool)]
     foreign = sorted(set(copies) - set(frames["frame_id"]))
     if foreign:
         raise ReleaseError(
@@ -107,7 +108,7 @@ def _facts(study, frames, copies, formats):
     work = paths.study_folder(study)
     plan = json.loads((work / "synthetic" / PLAN).read_text())
     recipe = load_generator(work / "gan" / "generator.safetensors").recipe
-    record = json.loads(_read(paths.report_folder(study) / "provenance.json"))
+    record = _record(study)
     views = list(frames["view"].unique())
     count = frames["view"][~copies].value_counts()
     left_out = frames["view"][copies].value_counts()
@@ -134,6 +135,19 @@ def _facts(study, frames, copies, formats):
         "commit": record["commit"],
         "written": record["written"],
     }
+
+
+def _record(study):
+    """Provenance of the report, which must be about the frames that are there now."""
+    path = paths.report_folder(study) / "provenance.json"
+    record = json.loads(_read(path))
+    pixels = paths.study_folder(study) / "synthetic" / "frames.zarr"
+    if record["sha256"]["synthetic/frames.zarr"] != sha256(pixels):
+        raise ReleaseError(
+            f"{pixels}: not the frames that {path} reports and the audits judged; run make study "
+            "again"
+        )
+    return record
 
 
 def _read(path):

@@ -126,7 +126,7 @@ def write_synthetic_cohort(plan, study_folder, shards=1):
         RuntimeError: another process is making a part of this cohort.
     """
     folder = Path(study_folder) / "synthetic"
-    if (folder / "frames.parquet").exists() and _read_plan(folder) == plan:
+    if _is_finished(plan, folder):
         return
     if shards == 1:
         make_blocks(plan, study_folder)
@@ -142,7 +142,7 @@ def write_synthetic_cohort(plan, study_folder, shards=1):
 
 
 def make_blocks(plan, study_folder, shard=1, shards=1):
-    """Make the blocks of one share that are not made yet.
+    """Make the blocks of one share that are not made yet; none where the cohort is in place.
 
     Sampling goes on while the block before is compressed and written.
 
@@ -156,6 +156,8 @@ def make_blocks(plan, study_folder, shard=1, shards=1):
         RuntimeError: another process is making this share.
         ValueError: the generator is not the one of the plan.
     """
+    if _is_finished(plan, Path(study_folder) / "synthetic"):
+        return
     keep_freed_memory()
     path = _generator_file(study_folder)
     if tensor_file.digest(path) != plan.generator:
@@ -192,9 +194,14 @@ def _generator_file(study_folder):
     return path
 
 
-def _read_plan(folder):
+def _is_finished(plan, folder):
+    """Whether the cohort of this very plan is in place."""
     path = folder / PLAN
-    return Plan(**json.loads(path.read_text())) if path.exists() else None
+    return (
+        (folder / "frames.parquet").exists()
+        and path.exists()
+        and Plan(**json.loads(path.read_text())) == plan
+    )
 
 
 def _making(plan, folder):
