@@ -7,6 +7,7 @@ import pytest
 from cmrkit.cohort.frames import (
     PATIENT_SCHEMA,
     SYNTHETIC_SCHEMA,
+    check_labelled,
     fully_labelled,
     labels_of_views,
     read_frames,
@@ -83,3 +84,14 @@ def test_a_folder_without_a_table_names_the_path(tmp_path):
 def test_a_frame_is_fully_labelled_when_it_has_every_label_of_its_view():
     assert labels_of_views(frames()) == {"sax": [1, 3], "4ch": []}
     assert fully_labelled(frames()).tolist() == [True, False, True]
+
+
+def test_a_role_without_any_label_is_named_before_anything_is_trained():
+    table = frames().assign(role=["gan", "unet", "external"], labels_present=[[1], [1, 3], [1]])
+    table = pd.concat([table.assign(view="4ch"), table.assign(view="sax")])
+    check_labelled(table, ["4ch", "sax"])
+    bare = table["labels_present"].where((table["view"] == "4ch") | (table["role"] == "unet"), ())
+    table["labels_present"] = bare
+    check_labelled(table, ["4ch"])
+    with pytest.raises(ValueError, match=r"of sax gan, sax external: .* masks"):
+        check_labelled(table, ["4ch", "sax"])

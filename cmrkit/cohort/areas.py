@@ -3,7 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from cmrkit.cohort.frames import LABELS
+from cmrkit.cohort.frames import LABELS, read_frames
+from cmrkit.cohort.store import load_pixels
+
+PORTION = 4096  # frames in memory at a time
 
 
 def label_areas(masks, frames):
@@ -30,3 +33,20 @@ def label_areas(masks, frames):
             "area_mm2": counts[row, label] * pixel_mm2[row],
         }
     )
+
+
+def stored_areas(folder, rows=None):
+    """Areas of a cohort of any size, read from its store in portions.
+
+    Args:
+        folder: cohort folder.
+        rows: row numbers of the frame table in rising order; None for all.
+
+    Returns:
+        as `label_areas`.
+    """
+    frames = read_frames(folder)
+    rows = np.arange(len(frames)) if rows is None else np.asarray(rows)
+    portions = [rows[start : start + PORTION] for start in range(0, len(rows), PORTION)]
+    tables = [label_areas(load_pixels(folder, part)[1], frames.loc[part]) for part in portions]
+    return pd.concat(tables, ignore_index=True)

@@ -110,6 +110,27 @@ def labels_of_views(frames):
     }
 
 
+def check_labelled(frames, views):
+    """Refuse a cohort from which nothing can be learnt or tested: a role without any label.
+
+    Args:
+        frames: frame table of patients.
+        views: views of the study.
+
+    Raises:
+        ValueError: one line that names the views and roles.
+    """
+    labelled = frames[frames["labels_present"].str.len() > 0]
+    there = set(zip(labelled["view"], labelled["role"], strict=True))
+    bare = [f"{view} {role}" for view in views for role in ROLES if (view, role) not in there]
+    if bare:
+        raise ValueError(
+            f"no labelled frame of {', '.join(bare)}: networks learn from masks and are tested on "
+            "them. Lay masks beside the images, or leave the view out of `views`; tables/problems "
+            "says which masks could not be used"
+        )
+
+
 def fully_labelled(frames):
     """Frames that carry every label of their view.
 
