@@ -14,7 +14,7 @@ PLANTED = {
     "SeriesDescription": "cine sax Quagmire", "ReferringPhysicianName": "Dr^Strangelove",
     "StudyInstanceUID": "1.2.826.0.1.4711.77",
 }  # fmt: skip
-WORDS = ("Zebulon", "Quagmire", "HOSP", "7781234", "19610229", "Klinikum", "Musterstadt",
+WORDS = ("Zebulon", "Quagmire", "HOSP-77", "7781234", "19610229", "Klinikum", "Musterstadt",
          "ACC99187", "Strangelove", "826.0.1.4711")  # fmt: skip
 
 
@@ -47,7 +47,8 @@ def readable(path):
                 text = unpacker.decompress(stream)
             except zlib.error:
                 continue
-            yield re.sub(rb"\)\s*-?[\d.]+\s*\(", b"", text)  # letters that kerning moves apart
+            # letters of two bytes each, which kerning moves apart
+            yield re.sub(rb"\)\s*-?[\d.]+\s*\(|\x00", b"", text)
     elif zipfile.is_zipfile(BytesIO(data)):
         with zipfile.ZipFile(BytesIO(data)) as archive:
             for name in archive.namelist():

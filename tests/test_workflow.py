@@ -55,6 +55,15 @@ def test_provenance_holds_commit_parameters_minutes_and_digests(finished):
     assert {"tables/table1.csv", "cohort/frames.zarr", "figures/figure1_cohort.png"} <= names
 
 
+def test_a_finished_study_is_released_without_a_further_word(finished):
+    done = workflow(finished, "release", formats="", licence="")
+    assert done.returncode == 0, done.stderr[-2000:]
+    bundle = finished / "work" / "ci" / "release"
+    facts = json.loads((bundle / "bundle.json").read_text())
+    assert sum(facts["frames"].values()) + sum(facts["left_out"].values()) == 64
+    assert (bundle / "SHA256SUMS").exists()
+
+
 def test_nothing_runs_again_without_a_change(finished):
     assert would_run(finished) == set()
 

@@ -72,7 +72,7 @@ Frames that the memorisation audit called copies of a training frame are left ou
 
 {% if variety -%}
 **Variety.** Spread (SD) of each chamber's area over that of the patients; 1 is as varied as they
-are, below 1 is poorer.
+are, below 1 is poorer, far above 1 means shapes that patients do not have.
 
 | view | chamber | SD ratio |
 |---|---|---|
