@@ -21,6 +21,7 @@ OVERRIDES = {key: "" if value is None else str(value) for key, value in GIVEN.it
 try:
     PARAMETERS = load_study(STUDY_FILE, OVERRIDES)
     CORRECTIONS = corrections(paths.study_folder(STUDY) / "cohort" / "stacks.csv")
+    ANSWERS = answer_files(paths.study_folder(STUDY) / "reading")
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
@@ -142,7 +143,7 @@ rule plausibility_audit:
     input:
         paths.notebook("04_plausibility_audit"), COHORT, SYNTHETIC,
         code("audit", "figures/plausibility.py", "figures/observers.py", "figures/realism_audit.py"),
-        answer_files(f"{WORK}/reading"),  # each answer that people give runs the analysis again
+        ANSWERS,  # each answer that people give runs the analysis again
     output:
         f"{TABLES}/plausibility.csv", f"{TABLES}/realism.csv", EMBEDDING,
         figure("figure4_plausibility"), figure("figure4d_realism"),

@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 import torch
 from hearts import draw_patients, draw_synthetic
+from safetensors.torch import save_file
+from scipy import ndimage
 
 from cmrkit.audit import memorisation
 from cmrkit.audit.controls import plant_copies
-from cmrkit.audit.embedding import train_embedding
+from cmrkit.audit.embedding import load_embedding, save_embedding, train_embedding
 from cmrkit.audit.memorisation import (
     SUSPECT_SCHEMA,
     auc_interval,
@@ -61,6 +63,29 @@ def test_planted_copies_are_found_with_their_source(embedding):
     assert audit.summary["verdict"].iloc[0].startswith("sax: copies found: 10 of 90")
     found = audit.suspects.set_index("frame_id")["nearest_frame_id"]
     assert found.to_dict() == table.set_index("frame_id")["made_from"].to_dict()
+
+
+def test_a_generator_that_knows_five_patients_by_heart_is_flagged():
+    """It redraws them: smoother, in other contrast, somewhat larger or smaller, with new noise."""
+    five, rng = draw_patients(5, seed=1), np.random.default_rng(4)
+    images = []
+    for row in rng.integers(len(five.images), size=len(SYNTHETIC.images)):
+        scale = np.exp(rng.normal(0, 0.03))
+        image = ndimage.affine_transform(
+            five.images[row] / 255.0, np.full(2, scale), np.full(2, 31.5 * (1 - scale))
+        )
+        image = ndimage.gaussian_filter(image.clip(0, 1), 1) ** np.exp(rng.normal(0, 0.2))
+        images.append(255 * (image + rng.normal(0, 0.02, image.shape)).clip(0, 1))
+    redrawn = SYNTHETIC._replace(images=np.stack(images).astype(np.uint8))
+    embedding = train_embedding(five, seed=1, steps=60)
+    flagged, cleared = (
+        audit_memorisation(part, five, HELD_OUT, embedding, seed=1, copies=20).summary.iloc[0]
+        for part in (redrawn, SYNTHETIC)
+    )
+    assert flagged["verdict"].startswith("sax: copies found")
+    assert "and patients who trained the GAN lie nearer" in flagged["verdict"]
+    assert flagged["low"] > 0.5
+    assert cleared["copies"] <= 1
 
 
 def test_the_detector_is_tested_with_every_kind_of_copy(audit):
@@ -186,6 +211,36 @@ def brute_force(query, references):
         )
         result.append(np.sqrt(2 - 2 * best))
     return np.array(result)
+
+
+def test_a_saved_embedding_gives_the_same_codes_and_training_the_same_bytes(tmp_path, embedding):
+    save_embedding(embedding, tmp_path / "audit" / "embedding.safetensors")
+    loaded = load_embedding(tmp_path / "audit" / "embedding.safetensors")
+    assert np.array_equal(loaded.codes(HELD_OUT.images), embedding.codes(HELD_OUT.images))
+    assert loaded.about == {"frames": 96, "patients": 24, "steps": 60, "seed": 1}
+    for name in "ab":
+        save_embedding(train_embedding(GAN, seed=2, steps=2), tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_codes_are_blind_to_mirroring_and_closer_within_a_patient(embedding):
+    codes = embedding.codes(HELD_OUT.images)
+    mirrored = embedding.codes(HELD_OUT.images[:, :, ::-1].copy())
+    assert np.allclose(codes, mirrored, atol=1e-4)
+    same = (
+        HELD_OUT.frames["patient_id"].to_numpy()[:, None]
+        == HELD_OUT.frames["patient_id"].to_numpy()
+    )
+    alike = codes @ codes.T
+    assert alike[same].mean() > alike[~same].mean() + 0.3
+
+
+def test_a_missing_or_foreign_embedding_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="run notebook 04"):
+        load_embedding(tmp_path / "embedding.safetensors")
+    save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match="not the weights of an embedding"):
+        load_embedding(tmp_path / "other.safetensors")
 
 
 def test_nearest_codes_equal_comparing_every_pair():

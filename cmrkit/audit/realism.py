@@ -2,7 +2,7 @@
 
 Every measure is taken three times against the GAN-role patients: of synthetic frames, of held-out
 patients (the floor: no set of new frames is nearer) and of held-out patients spoilt with noise (a
-clear failure). A measure that does not tell the two anchors apart says nothing of synthetic frames.
+clear failure). A measure that does not tell the two anchors apart cannot clear synthetic frames.
 """
 
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ PAIRS = 64  # of the diversity
 NOISE = 0.15  # SD of the noise in spoilt frames at every scale, of the grey range
 SPOILT_SIZE, SPOILT_SHIFT = 0.35, 0.06  # SDs: of the log size, and of the place over the side
 ALIKE = "MS-SSIM of pairs"  # neither high nor low is good
+HIGH_IS_GOOD = ("precision", "recall", "density", "coverage")
 SHARES = (ALIKE, "precision", "recall", "coverage", "area change")
 CAVITIES = [number for number, name in LABELS.items() if number and name != "LV myocardium"]
 
@@ -261,26 +262,37 @@ def _interval(name, values, lowest=-np.inf, highest=np.inf):
 
 
 def _place(measure, synthetic, floor, failure):
-    """0 at the floor, 1 at the failure; for `ALIKE`, as far from the floor as that, either way."""
-    whole, ours = failure.mean() - floor.mean(), synthetic - floor.mean()
-    if measure == ALIKE and ours.mean() * whole < 0:
-        whole = -whole
-    return _interval("place", ours / whole if whole else ours * np.nan)
+    """0 at the floor, 1 as much worse as the failure is."""
+    whole, ours = abs(failure.mean() - floor.mean()), synthetic - floor.mean()
+    worse = ours * _worse(measure, ours.mean())
+    return _interval("place", worse / whole if whole else ours * np.nan)
+
+
+def _worse(measure, difference):
+    """Sign of a change for the worse; of `ALIKE`, any change is."""
+    if measure == ALIKE:
+        return np.sign(difference)
+    return -1 if measure in HIGH_IS_GOOD else 1
 
 
 def _finding(measure, synthetic, floor, failure):
-    """In words; repeats share the reference patients, so differences are taken repeat by repeat."""
-    apart = _interval("difference", failure - floor)
-    if not (apart["difference_low"] > 0 or apart["difference_high"] < 0):
-        return "not informative"
-    more = _interval("difference", synthetic - floor)
-    if more["difference_low"] <= 0 <= more["difference_high"]:
-        return "like other patients"
-    up = more["difference"] > 0
+    """In words; repeats share the reference patients, so differences are taken repeat by repeat.
+
+    Only a measure that tells spoilt patients from others can clear synthetic frames.
+    """
+    sign, apart = _clear_sign(synthetic - floor), _clear_sign(failure - floor)
+    if not sign:
+        return "like other patients" if apart else "not informative"
     if measure == ALIKE:
-        return "more alike than patients" if up else "less alike than patients"
-    worse = up == (apart["difference"] > 0)
+        return "more alike than patients" if sign > 0 else "less alike than patients"
+    worse = sign == _worse(measure, sign)
     return "worse than other patients" if worse else "nearer than other patients"
+
+
+def _clear_sign(values):
+    """1 or -1 where the interval of the mean lies above or below 0, else 0."""
+    interval = _interval("mean", values)
+    return int(interval["mean_low"] > 0) - int(interval["mean_high"] < 0)
 
 
 def _verdict(view, table):

@@ -2,8 +2,11 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import seaborn as sns
 
+from cmrkit.cohort.frames import read_frames
+from cmrkit.cohort.store import load_pixels
 from cmrkit.figures.style import ARM_COLOURS, DOUBLE_COLUMN_MM, size, style
 
 GROUPS = {"synthetic": "synthetic", "held-out": "held-out patients", "copy": "planted copies"}
@@ -82,13 +85,13 @@ def _draw_detection(axis, table):
     axis.set(xlabel="planted copies found (%)", title="is it found?")
 
 
-def closest_pairs(audit, synthetic, reference, pairs=6):
+def closest_pairs(audit, synthetic, cohort, pairs=6):
     """The synthetic frames nearest to a patient, each above that patient's frame, a block a view.
 
     Args:
         audit: `audit.memorisation.Memorisation`.
-        synthetic: `Part` that was audited.
-        reference: `Part` of the GAN-role patients.
+        synthetic: folder of the synthetic cohort that was audited.
+        cohort: folder of the patients.
         pairs: pairs a view.
 
     Returns:
@@ -96,13 +99,15 @@ def closest_pairs(audit, synthetic, reference, pairs=6):
         counting as a copy.
     """
     views = list(audit.summary["view"])
-    ours = {name: row for row, name in enumerate(synthetic.frames["frame_id"])}
-    theirs = {name: row for row, name in enumerate(reference.frames["frame_id"])}
+    closest = {view: audit.closest(view, pairs) for view in views}
+    shown = pd.concat(closest.values())
+    ours = _images(synthetic, shown["frame_id"])
+    theirs = _images(cohort, shown["nearest_frame_id"])
     with style():
         side = (DOUBLE_COLUMN_MM - 6) / pairs
         figure, axes = plt.subplots(
             2 * len(views), pairs, squeeze=False,
-            figsize=size(DOUBLE_COLUMN_MM, (2 * side + 6) * len(views)),
+            figsize=size(DOUBLE_COLUMN_MM, (2 * side + 9) * len(views)),
         )  # fmt: skip
         for axis in axes.ravel():
             axis.set(xticks=[], yticks=[])
@@ -111,10 +116,17 @@ def closest_pairs(audit, synthetic, reference, pairs=6):
             top, bottom = axes[2 * block], axes[2 * block + 1]
             top[0].set_ylabel(f"{view}: synthetic")
             bottom[0].set_ylabel("nearest patient")
-            for k, pair in enumerate(audit.closest(view, pairs).itertuples()):
-                top[k].imshow(synthetic.images[ours[pair.frame_id]], vmin=0, vmax=255)
-                bottom[k].imshow(reference.images[theirs[pair.nearest_frame_id]], vmin=0, vmax=255)
+            for k, pair in enumerate(closest[view].itertuples()):
+                top[k].imshow(ours[pair.frame_id], vmin=0, vmax=255)
+                bottom[k].imshow(theirs[pair.nearest_frame_id], vmin=0, vmax=255)
                 mark = "copy, " if pair.is_copy else ""
                 where = SPACE_TITLES[pair.space]
-                top[k].set_title(f"{mark}ratio {pair.ratio:.2f} {where}", fontsize=5.5)
+                top[k].set_title(f"{mark}ratio {pair.ratio:.2f}\n{where}", fontsize=6)
     return figure
+
+
+def _images(folder, frame_ids):
+    """dict from frame_id to its image, read from a cohort folder."""
+    frames = read_frames(folder)
+    rows = np.flatnonzero(frames["frame_id"].isin(frame_ids))
+    return dict(zip(frames["frame_id"].iloc[rows], load_pixels(folder, rows)[0], strict=True))

@@ -37,7 +37,7 @@ def _draw_view(axis, table):
         if line.finding == "not informative":
             axis.text(0.5, row, "not informative", ha="center", va="center", fontsize=5.5)
         else:
-            reach = (line.floor_high - line.floor) / abs(line.failure - line.floor)
+            reach = (line.floor_high - line.floor) / max(1e-12, abs(line.failure - line.floor))
             axis.plot([-reach, reach], [row, row], color="0.8", lw=5, solid_capstyle="butt")
             colour = ARM_COLOURS["synthetic"]
             interval = np.clip([line.place_low, line.place_high], *LIMITS)
