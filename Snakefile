@@ -10,6 +10,7 @@ import sys
 from snakemake.exceptions import WorkflowError
 
 from cmrkit import paths
+from cmrkit.audit.answers import answer_files
 from cmrkit.cohort.readers.stack_list import corrections
 from cmrkit.study import load_study
 
@@ -20,6 +21,7 @@ OVERRIDES = {key: "" if value is None else str(value) for key, value in GIVEN.it
 try:
     PARAMETERS = load_study(STUDY_FILE, OVERRIDES)
     CORRECTIONS = corrections(paths.study_folder(STUDY) / "cohort" / "stacks.csv")
+    ANSWERS = answer_files(paths.study_folder(STUDY) / "reading")
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
@@ -60,6 +62,7 @@ def figure(name):
 COHORT = [f"{WORK}/cohort/frames.parquet", f"{WORK}/cohort/frames.zarr"]
 SYNTHETIC = [f"{WORK}/synthetic/frames.parquet", f"{WORK}/synthetic/frames.zarr"]
 GENERATOR = f"{WORK}/gan/generator.safetensors"
+EMBEDDING = f"{WORK}/audit/embedding.safetensors"
 TABLES = f"{REPORT}/tables"
 
 MADE = PARAMETERS["03_synthetic_cohort"]
@@ -139,8 +142,11 @@ rule synthetic_cohort:
 rule plausibility_audit:
     input:
         paths.notebook("04_plausibility_audit"), COHORT, SYNTHETIC,
-        code("audit", "figures/plausibility.py"),
-    output: f"{TABLES}/plausibility.csv", figure("figure4_plausibility")
+        code("audit", "figures/plausibility.py", "figures/observers.py", "figures/realism_audit.py"),
+        ANSWERS,  # each answer that people give runs the analysis again
+    output:
+        f"{TABLES}/plausibility.csv", f"{TABLES}/realism.csv", EMBEDDING,
+        figure("figure4_plausibility"), figure("figure4d_realism"),
     log: notebook=f"{REPORT}/04_plausibility_audit.ipynb"
     params: PARAMETERS["04_plausibility_audit"]
     threads: workflow.cores
@@ -152,9 +158,11 @@ if not RECEIVED:
 
     rule memorisation_audit:
         input:
-            paths.notebook("05_memorisation_audit"), COHORT, SYNTHETIC,
+            paths.notebook("05_memorisation_audit"), COHORT, SYNTHETIC, EMBEDDING,
             code("audit", "figures/memorisation.py"),
-        output: f"{TABLES}/memorisation.csv", figure("figure5_memorisation")
+        output:
+            f"{TABLES}/memorisation.csv", f"{WORK}/audit/suspects.parquet",
+            figure("figure5_memorisation"),
         log: notebook=f"{REPORT}/05_memorisation_audit.ipynb"
         params: PARAMETERS["05_memorisation_audit"]
         threads: workflow.cores
@@ -163,7 +171,7 @@ if not RECEIVED:
 
 
     rule release:
-        input: f"{REPORT}/index.html", SYNTHETIC, code("release")
+        input: f"{REPORT}/index.html", SYNTHETIC, f"{WORK}/audit/suspects.parquet", code("release")
         output: directory(f"{WORK}/release")
         params: formats=config.get("formats") or "", licence=config.get("licence") or ""
         threads: workflow.cores

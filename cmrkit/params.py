@@ -237,6 +237,10 @@ class PlausibilitySection(Views):
     observers: int = key(
         2, "reading lists to make, each in its own order", "observers", ge=1, le=50
     )
+    embedding_steps: int = key(
+        60, "training of the network that knows frames again, for realism and copies", "steps",
+        "Choice: seconds on 2 cores; more steps find more of the changed copies", ge=1,
+    )  # fmt: skip
 
 
 class MemorisationSection(Views):

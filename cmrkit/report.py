@@ -10,7 +10,8 @@ from nbconvert import HTMLExporter
 from cmrkit import paths
 from cmrkit.provenance import write_provenance
 
-VERDICTS = ("verdicts", "plausibility_verdict", "memorisation_verdict")  # in tables/, as text
+# in tables/, as text
+VERDICTS = ("verdicts", "plausibility_verdict", "realism_verdict", "memorisation_verdict")
 
 PAGE = jinja2.Template(
     """<!doctype html>
@@ -97,6 +98,7 @@ def write_report(study, parameters):
 def _page(folder, name, minutes):
     """Write one notebook's HTML; return what the index says of it."""
     notebook = nbformat.read(folder / f"{name}.ipynb", as_version=4)
+    notebook.metadata.pop("widgets", None)  # a page would fetch scripts to show the rater's state
     exporter = HTMLExporter(mathjax_url="", require_js_url="", embed_images=True)
     body, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": name}})
     (folder / f"{name}.html").write_text(body)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hearts import draw_patients, draw_synthetic
 
-from cmrkit.audit.answers import AnswerLog, ReadingList, pool_answers
+from cmrkit.audit.answers import AnswerLog, ReadingList, answer_files, pool_answers
 from cmrkit.audit.reading import draw_reading, write_reading
 
 SYNTHETIC, PATIENTS = draw_synthetic(12, seed=3), draw_patients(8, seed=7)
@@ -45,6 +45,15 @@ def test_nobody_has_answered(reading):
     assert pool_answers(folder, keys).empty
     AnswerLog(ReadingList(folder / "ada"))  # opened, nothing answered
     assert pool_answers(folder, keys).empty
+
+
+def test_files_with_answers_are_told_from_lists_handed_out(reading):
+    folder, _ = reading
+    AnswerLog(ReadingList(folder / "bo"))  # opened, nothing answered
+    assert answer_files(folder) == answer_files(folder / "nowhere") == []
+    path = folder / "cy" / "answers-cy.csv"
+    pd.read_csv(path).astype(object).assign(plausible="yes").to_csv(path, index=False)
+    assert answer_files(folder) == [str(answer(folder, "ada")), str(path)]
 
 
 def test_answers_taken_back_do_not_count(reading):

@@ -150,6 +150,14 @@ def _parse(path):
     return lines[0], answers, len(whole)
 
 
+def answer_files(folder):
+    """Paths of the files beneath a reading folder in which somebody has answered."""
+    folder = Path(folder)
+    logs = [path for path in folder.rglob("answers-*.jsonl") if path.read_bytes().count(b"\n") > 1]
+    papers = [path for path in folder.rglob("answers-*.csv") if len(_from_paper(path))]
+    return sorted(map(str, logs + papers))
+
+
 def pool_answers(folder, keys):
     """Gather the answers of all observers beneath a folder, whoever read them where.
 

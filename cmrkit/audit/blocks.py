@@ -2,6 +2,12 @@
 
 import numpy as np
 
+from cmrkit.cohort.frames import read_frames
+from cmrkit.cohort.part import Part
+from cmrkit.cohort.store import load_pixels
+
+READ_FRAMES = 2048  # read at a time
+
 
 def block_means(images, side):
     """Reduce frames by averaging square blocks of pixels.
@@ -17,3 +23,31 @@ def block_means(images, side):
     n, wide = len(images), images.shape[1] // block
     blocks = np.asarray(images).reshape(n, wide, block, wide, block)
     return blocks.mean(axis=(2, 4), dtype=np.float32)
+
+
+def load_coarse(folder, side, role=None, views=None):
+    """Read frames as `load_part` does, reduced to `side` pixels and in little memory.
+
+    Args:
+        folder: cohort folder.
+        side: pixels a side wanted, as in `block_means`.
+        role, views: see `load_part`.
+
+    Returns:
+        `Part` without label maps (`masks` is None).
+
+    Raises:
+        ValueError: no frame of this role and these views.
+    """
+    frames = read_frames(folder)
+    wanted = frames["view"].isin(views if views is not None else frames["view"])
+    if role is not None:
+        wanted &= frames["role"] == role
+    rows = np.flatnonzero(wanted)
+    if not len(rows):
+        raise ValueError(f"{folder}: no frame with role {role} and views {views}; see 01_cohort")
+    parts = []
+    for block in np.array_split(rows, -(-len(rows) // READ_FRAMES)):
+        images, _ = load_pixels(folder, block)
+        parts.append(np.rint(block_means(images, side)).astype(np.uint8))
+    return Part(np.concatenate(parts), None, frames.iloc[rows].reset_index(drop=True))

@@ -38,6 +38,11 @@ class Rater(anywidget.AnyWidget):
         self.on_msg(self._receive)
         self._show()
 
+    def __repr__(self):
+        """What a printed notebook shows in place of the widget."""
+        frames = len(self._reading.images)
+        return f"Rater of {self._reading.observer}, {frames} frames; open it in JupyterLab"
+
     @property
     def _item(self):
         """The frame to answer next, from 1."""

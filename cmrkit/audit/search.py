@@ -59,6 +59,30 @@ def nearest_in_groups(queries, references, groups, keep, device=None):
     return torch.cat(rows).numpy(), torch.cat(distances).numpy()
 
 
+def nearest_codes(queries, references, groups, keep, device=None):
+    """As `nearest_in_groups`, for codes of length 1 from `embedding.Embedding.codes`.
+
+    Args:
+        queries: [n, D] float32.
+        references: [m, D] float32.
+        groups, keep, device: see `nearest_in_groups`.
+
+    Returns:
+        rows, distances: [n, keep], 0 for equal and 2 for opposite codes.
+    """
+    device = device or best_device()
+    layout = torch.from_numpy(_padded_layout(groups)).to(device)
+    template = torch.from_numpy(references).to(device)[layout.ravel()]
+    size = max(1, BLOCK_BYTES // (4 * len(template)))
+    rows, distances = [], []
+    for block in torch.from_numpy(queries).split(size):
+        value, frame = (block.to(device) @ template.T).view(-1, *layout.shape).max(dim=2)
+        value, group = value.topk(keep, dim=1)
+        rows.append(layout[group, frame.gather(1, group)].cpu())
+        distances.append(_distance(value).cpu())
+    return torch.cat(rows).numpy(), torch.cat(distances).numpy()
+
+
 def aligned_distance(one, other, device=None):
     """Distance of each pair of frames at its best mirroring, contrast and whole-pixel shift.
 

@@ -14,7 +14,7 @@ class Part(NamedTuple):
 
     Attributes:
         images: [n, R, R] uint8.
-        masks: [n, R, R] uint8, labels as `frames.LABELS`.
+        masks: [n, R, R] uint8, labels as `frames.LABELS`; None where they are not needed.
         frames: frame table, n rows; synthetic frames have no `patient_id`.
     """
 
@@ -25,7 +25,8 @@ class Part(NamedTuple):
     def take(self, rows):
         """The frames in these rows (numbers, in this order, or a boolean array)."""
         table = self.frames[rows] if np.asarray(rows).dtype == bool else self.frames.iloc[rows]
-        return Part(self.images[rows], self.masks[rows], table.reset_index(drop=True))
+        masks = None if self.masks is None else self.masks[rows]
+        return Part(self.images[rows], masks, table.reset_index(drop=True))
 
     def view(self, view):
         """The frames of one view."""

@@ -2,8 +2,11 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import seaborn as sns
 
+from cmrkit.cohort.frames import read_frames
+from cmrkit.cohort.store import load_pixels
 from cmrkit.figures.style import ARM_COLOURS, DOUBLE_COLUMN_MM, size, style
 
 GROUPS = {"synthetic": "synthetic", "held-out": "held-out patients", "copy": "planted copies"}
@@ -14,16 +17,20 @@ COLOURS = {
 }
 
 
+SPACE_TITLES = {"pixels": "on pixels", "embedding": "in the embedding"}
+DETECTORS = {"pixels": "s", "embedding": "^", "both": "o"}  # in the order drawn, with their marker
+
+
 def nearness_figure(audit):
-    """Nearest-patient distances and ratios, and what the detector finds, a row a view.
+    """Nearest-patient ratios in both spaces, and what the detector finds, a row a view.
 
     Args:
         audit: `audit.memorisation.Memorisation`.
 
     Returns:
-        matplotlib Figure: left the distance ratio of synthetic frames, held-out patients and
-        planted copies, with the copy threshold; middle the distances; right the planted copies
-        found, with 95 % intervals.
+        matplotlib Figure: left and middle the distance ratio of synthetic frames, held-out patients
+        and planted copies, with the copy threshold; right the planted copies found, with 95 %
+        intervals where both detectors look.
     """
     views = list(audit.summary["view"])
     with style():
@@ -34,67 +41,73 @@ def nearness_figure(audit):
         for line, view in zip(axes, views, strict=True):
             table = audit.nearest[audit.nearest["view"] == view]
             summary = audit.summary.set_index("view").loc[view]
-            _draw_ratio(line[0], view, table, summary)
-            _draw_distance(line[1], table)
+            for axis, (space, title) in zip(line, SPACE_TITLES.items(), strict=False):
+                _draw_ratio(axis, table[table["space"] == space], summary[f"threshold_{space}"])
+                axis.set_title(f"{view}, {title}")
             _draw_detection(line[2], audit.detection[audit.detection["view"] == view])
         handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        figure.legend(handles, labels, loc="outside lower left", ncols=len(labels))
+        handles, labels = axes[0, 2].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower right", ncols=len(labels))
     return figure
 
 
-def _histogram(axis, table, column, edges):
+def _draw_ratio(axis, table, threshold):
+    edges = np.linspace(0, 1, 41)
     for group, label in GROUPS.items():
-        values = table[column][table["group"] == group]
+        values = table["ratio"][table["group"] == group]
         axis.hist(
             values, edges, weights=np.full(len(values), 100 / len(values)), histtype="stepfilled",
             alpha=0.45, color=COLOURS[group], edgecolor=COLOURS[group],
             label=label,
         )  # fmt: skip
-    axis.set(ylabel="share of frames (%)")
-
-
-def _draw_ratio(axis, view, table, summary):
-    _histogram(axis, table, "ratio", np.linspace(0, 1, 41))
-    axis.axvline(summary["threshold"], color="k", lw=0.8, ls="--")
-    axis.text(summary["threshold"] - 0.01, axis.get_ylim()[1], "← copy", ha="right", va="top")
-    axis.set(title=view, xlabel="distance ratio, nearest to next patient")
-
-
-def _draw_distance(axis, table):
-    _histogram(axis, table, "distance", np.linspace(0, table["distance"].max(), 41))
-    axis.set(xlabel="distance to nearest patient (0 to 1.4)")
+    axis.axvline(threshold, color="k", lw=0.8, ls="--")
+    axis.annotate(
+        "← copy", (threshold, 0.97), xytext=(2, 0), textcoords="offset points", va="top",
+        xycoords=("data", "axes fraction"),
+    )  # fmt: skip
+    axis.set(ylabel="share of frames (%)", xlabel="distance ratio, nearest to next patient")
 
 
 def _draw_detection(axis, table):
-    table = table.iloc[::-1].reset_index(drop=True)
-    for row, line in table.iterrows():
-        axis.plot([100 * line["low"], 100 * line["high"]], [row, row], color=COLOURS["copy"])
-        axis.plot(100 * line["share"], row, "o", color=COLOURS["copy"], ms=4)
-    names = [f"{kind} ({n})" for kind, n in zip(table["copy"], table["frames"], strict=True)]
-    axis.set(yticks=range(len(table)), yticklabels=names, xlim=(-3, 103))
-    axis.set(xlabel="found (%), 95 % interval")
+    kinds = list(table["copy"].unique())[::-1]
+    for place, (name, marker) in enumerate(DETECTORS.items()):
+        found = table[table["detector"] == name].set_index("copy").loc[kinds]
+        rows = np.arange(len(kinds)) + 0.24 * (1 - place)
+        filled = COLOURS["copy"] if name == "both" else "w"
+        if name == "both":
+            axis.hlines(rows, 100 * found["low"], 100 * found["high"], color=COLOURS["copy"])
+        axis.plot(
+            100 * found["share"], rows, marker, color=COLOURS["copy"], mfc=filled, ms=4, label=name
+        )
+    names = [f"{kind} ({n})" for kind, n in zip(kinds, found["frames"], strict=True)]
+    axis.set(yticks=range(len(kinds)), yticklabels=names, xlim=(-3, 103))
+    axis.set(xlabel="planted copies found (%)", title="is it found?")
 
 
-def closest_pairs(audit, synthetic, reference, pairs=6):
+def closest_pairs(audit, synthetic, cohort, pairs=6):
     """The synthetic frames nearest to a patient, each above that patient's frame, a block a view.
 
     Args:
         audit: `audit.memorisation.Memorisation`.
-        synthetic: `Part` that was audited.
-        reference: `Part` of the GAN-role patients.
+        synthetic: folder of the synthetic cohort that was audited.
+        cohort: folder of the patients.
         pairs: pairs a view.
 
     Returns:
-        matplotlib Figure.
+        matplotlib Figure; a title gives the ratio in the space where the frame is nearest to
+        counting as a copy.
     """
     views = list(audit.summary["view"])
-    ours = {name: row for row, name in enumerate(synthetic.frames["frame_id"])}
-    theirs = {name: row for row, name in enumerate(reference.frames["frame_id"])}
+    closest = {view: audit.closest(view, pairs) for view in views}
+    shown = pd.concat(closest.values())
+    ours = _images(synthetic, shown["frame_id"])
+    theirs = _images(cohort, shown["nearest_frame_id"])
     with style():
         side = (DOUBLE_COLUMN_MM - 6) / pairs
         figure, axes = plt.subplots(
             2 * len(views), pairs, squeeze=False,
-            figsize=size(DOUBLE_COLUMN_MM, (2 * side + 6) * len(views)),
+            figsize=size(DOUBLE_COLUMN_MM, (2 * side + 9) * len(views)),
         )  # fmt: skip
         for axis in axes.ravel():
             axis.set(xticks=[], yticks=[])
@@ -103,9 +116,17 @@ def closest_pairs(audit, synthetic, reference, pairs=6):
             top, bottom = axes[2 * block], axes[2 * block + 1]
             top[0].set_ylabel(f"{view}: synthetic")
             bottom[0].set_ylabel("nearest patient")
-            for k, pair in enumerate(audit.closest(view, pairs).itertuples()):
-                top[k].imshow(synthetic.images[ours[pair.frame_id]], vmin=0, vmax=255)
-                bottom[k].imshow(reference.images[theirs[pair.nearest_frame_id]], vmin=0, vmax=255)
+            for k, pair in enumerate(closest[view].itertuples()):
+                top[k].imshow(ours[pair.frame_id], vmin=0, vmax=255)
+                bottom[k].imshow(theirs[pair.nearest_frame_id], vmin=0, vmax=255)
                 mark = "copy, " if pair.is_copy else ""
-                top[k].set_title(f"{mark}ratio {pair.ratio:.2f}", fontsize=6.5)
+                where = SPACE_TITLES[pair.space]
+                top[k].set_title(f"{mark}ratio {pair.ratio:.2f}\n{where}", fontsize=6)
     return figure
+
+
+def _images(folder, frame_ids):
+    """dict from frame_id to its image, read from a cohort folder."""
+    frames = read_frames(folder)
+    rows = np.flatnonzero(frames["frame_id"].isin(frame_ids))
+    return dict(zip(frames["frame_id"].iloc[rows], load_pixels(folder, rows)[0], strict=True))

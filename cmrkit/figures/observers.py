@@ -7,7 +7,6 @@ from cmrkit.figures.plausibility import COLOURS, GROUPS
 from cmrkit.figures.style import DOUBLE_COLUMN_MM, size, style
 
 MEASURES = {
-    "alike": "same answer",
     "ac1": "Gwet's AC1",
     "fleiss": "Fleiss' kappa",
     "alpha": "Krippendorff's alpha",

@@ -126,7 +126,8 @@ def write_sheets(path, images, columns=5, rows=7):
     temporary = path.with_name(f".{path.name}")
     with style(), PdfPages(temporary, metadata={"CreationDate": None, "ModDate": None}) as pdf:
         for start in range(0, len(images), page):
-            figure, axes = plt.subplots(rows, columns, figsize=size(210, 297))
+            figure, axes = plt.subplots(rows, columns, figsize=size(210, 297), layout="none")
+            figure.subplots_adjust(0.03, 0.03, 0.97, 0.95, wspace=0.08, hspace=0.2)
             last = min(start + page, len(images))
             figure.suptitle(f"Frames {start + 1} to {last}. Tick, then copy into the answer table.")
             _bare(axes.ravel())
