@@ -66,12 +66,13 @@ def finished_study(study, frames=40, copies=(3, 21)):
     }  # fmt: skip
     (paths.report_folder(study) / "provenance.json").write_text(json.dumps(record))
     ids = read_frames(work / "synthetic")["frame_id"]
+    (work / "audit").mkdir()
     pd.DataFrame(
         {
-            "view": "4ch", "frame_id": ids.iloc[list(copies)], "nearest_frame_id": "sim-0-4ch",
-            "distance": 0.1, "ratio": 0.5, "is_copy": True,
+            "frame_id": ids, "view": "", "distance": 0.1, "ratio": 0.5,
+            "is_copy": ids.index.isin(copies), "nearest_frame_id": "sim-0-4ch",
         }
-    ).to_csv(tables / "memorisation_suspects.csv", index=False)  # fmt: skip
+    ).sample(frac=1, random_state=0).to_parquet(work / "audit" / "suspects.parquet")  # fmt: skip
     return work
 
 

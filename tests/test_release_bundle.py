@@ -182,7 +182,7 @@ def test_dciodvfy_finds_no_error_but_an_attribute_younger_than_itself(bundle):
     ("spoil", "says"),
     [
         (
-            lambda work: (paths.tables("other") / "memorisation_suspects.csv").unlink(),
+            lambda work: (work / "audit" / "suspects.parquet").unlink(),
             "run 05_memorisation_audit",
         ),
         (
@@ -212,11 +212,13 @@ def test_a_study_without_a_copy_gives_all_its_frames():
     shutil.rmtree(paths.report_folder("other"))
 
 
-def test_suspects_of_another_cohort_are_refused():
+@pytest.mark.parametrize("spoil", [lambda table: table.assign(frame_id="foreign").iloc[:1],
+                                   lambda table: table.iloc[1:]])  # fmt: skip
+def test_a_cohort_of_which_a_frame_was_not_judged_is_refused(spoil):
     work = finished_study("other", 8, copies=[3])
-    path = paths.tables("other") / "memorisation_suspects.csv"
-    pd.read_csv(path).assign(frame_id="foreign").to_csv(path)
-    with pytest.raises(ReleaseError, match="foreign is not in the synthetic cohort"):
+    path = work / "audit" / "suspects.parquet"
+    spoil(pd.read_parquet(path)).to_parquet(path)
+    with pytest.raises(ReleaseError, match="so not every frame was judged; run 05"):
         make_bundle("other")
     shutil.rmtree(work)
     shutil.rmtree(paths.report_folder("other"))

@@ -61,7 +61,7 @@ def make_bundle(study, formats=(), licence="", target=None):
     work = paths.study_folder(study)
     target = Path(target or work / "release")
     frames = read_frames(work / "synthetic")
-    copies = _copies(paths.tables(study) / "memorisation_suspects.csv", frames)
+    copies = _copies(work / "audit" / "suspects.parquet", frames)
     facts = _facts(study, frames, copies, list(formats))
     facts["licence"] = _licence(licence, facts["trained_on"]["source"])
     making = target.with_name(f".{target.name}.making")
@@ -82,14 +82,14 @@ def _copies(path, frames):
     """[N] bool: frames that the memorisation audit called copies."""
     if not path.exists():
         raise ReleaseError(f"{path}: not there; run 05_memorisation_audit first (make study)")
-    suspects = pd.read_csv(path)
-    copies = suspects["frame_id"][suspects["is_copy"].astype(bool)]
-    foreign = sorted(set(copies) - set(frames["frame_id"]))
-    if foreign:
+    suspects = pd.read_parquet(path).set_index("frame_id")["is_copy"]
+    unlike = sorted(set(suspects.index) ^ set(frames["frame_id"]))
+    if unlike:
         raise ReleaseError(
-            f"{path}: {foreign[0]} is not in the synthetic cohort; run 05_memorisation_audit again"
+            f"{path}: {unlike[0]} and the synthetic cohort do not fit, so not every frame was "
+            "judged; run 05_memorisation_audit again"
         )
-    return frames["frame_id"].isin(copies).to_numpy()
+    return suspects.loc[frames["frame_id"]].to_numpy()
 
 
 def _licence(licence, sources):
