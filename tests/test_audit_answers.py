@@ -53,7 +53,8 @@ def test_files_with_answers_are_told_from_lists_handed_out(reading):
     assert answer_files(folder) == answer_files(folder / "nowhere") == []
     path = folder / "cy" / "answers-cy.csv"
     pd.read_csv(path).astype(object).assign(plausible="yes").to_csv(path, index=False)
-    assert answer_files(folder) == [str(answer(folder, "ada")), str(path)]
+    log = answer(folder, "ada")
+    assert answer_files(folder) == [str(log), str(path)]
 
 
 def test_answers_taken_back_do_not_count(reading):

@@ -1,11 +1,16 @@
 """Answers whose truth is known: attentive, blind and guessing observers."""
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from hearts import draw_patients, draw_synthetic
 
+from cmrkit import paths
 from cmrkit.audit.agreement import share_interval, share_with_interval, upper_bound
+from cmrkit.audit.answers import AnswerLog, ReadingList
 from cmrkit.audit.observers import ALL, analyse_answers
+from cmrkit.audit.reading import draw_reading, write_reading
 
 
 def answers_of(observers, synthetic=48, patients=24, controls=12, seed=0, view="sax"):
@@ -137,3 +142,43 @@ def test_without_patient_frames_or_with_few_answers_it_still_says_what_it_can():
     assert "too few answers" in analyse_answers(begun).summary["verdict"].iloc[0]
     with pytest.raises(ValueError, match="nobody has answered"):
         analyse_answers(begun.iloc[:0])
+
+
+def test_notebook_04_pools_what_people_said_apart_from_the_reader(tmp_path, monkeypatch, capsys):
+    drawn = draw_reading(draw_synthetic(16, seed=3), draw_patients(12, seed=7), 1, 12, 6)
+    keys = write_reading(tmp_path / "reading", tmp_path / "keys", drawn, 1, ["ada", "bo"])
+    monkeypatch.setattr(paths, "report_folder", lambda study: tmp_path / study)
+    shown = []
+    space = {
+        "reading_folder": tmp_path / "reading",
+        "keys": keys,
+        "paths": paths,
+        "study": "x",
+        "sources": [],
+    }
+    space["display"] = shown.append
+    notebook = nbformat.read(paths.notebook("04_plausibility_audit"), as_version=4)
+    cells = {cell.id: cell.source for cell in notebook.cells}
+
+    def run_cells():
+        for number in ("04-18", "04-19"):
+            exec(cells[number], space)
+        return capsys.readouterr().out
+
+    assert "no human ratings" in run_cells()
+    assert not shown
+    assert space["said"] == []
+    for name, key in keys.items():
+        log = AnswerLog(ReadingList(tmp_path / "reading" / name))
+        for group in key["group"]:
+            log.add(
+                {
+                    "plausible": group != "control", "real": group == "patient", "reason": "",
+                    "confidence": 3, "reaction_s": 1.0,
+                }
+            )  # fmt: skip
+    assert "2 human observers" in run_cells()
+    assert len(shown) == 1
+    assert pd.read_csv(tmp_path / "x" / "tables" / "people_shares.csv")["share"].max() == 1
+    assert (tmp_path / "x" / "figures" / "figure4c_people.png").exists()
+    assert "automated" not in "".join(space["said"])

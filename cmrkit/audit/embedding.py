@@ -85,7 +85,6 @@ def train_embedding(reference, seed, steps):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         backbone, head = (part.to(device).train() for part in _networks())
-    backbone.to(memory_format=torch.channels_last)  # 1.6 times as quick on a CPU
     frames = _reduced(reference.images)
     groups = [  # rows of each patient, view by view
         [rows for (of, _), rows in _by_patient(reference.frames).items() if of == view]
@@ -131,7 +130,8 @@ def _networks():
         channels = width
     backbone = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
     head = nn.Sequential(nn.Linear(FEATURES, FEATURES), nn.ReLU(), nn.Linear(FEATURES, CODE))
-    return backbone, head
+    # channels last: 1.6 times as quick on a CPU
+    return backbone.to(memory_format=torch.channels_last), head
 
 
 def _reduced(images):

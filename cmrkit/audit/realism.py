@@ -56,8 +56,9 @@ def audit_realism(synthetic, reference, held_out, embedding, seed):
 
     Each of eight repeats takes a random half of the patients of both roles, and as many frames of
     every set. The SD over halves drawn without replacement is the standard error of the whole
-    sample, so the interval is the mean of the repeats and t times their SD. Whole patients are
-    drawn, as frames of one patient resemble each other.
+    sample, so the interval is the mean of the repeats and t times their SD; wider than needed for
+    the larger sets, which give no more frames than the smallest. Whole patients are drawn, as
+    frames of one patient resemble each other.
 
     Args:
         synthetic: `Part` of synthetic frames.

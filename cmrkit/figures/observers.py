@@ -7,6 +7,7 @@ from cmrkit.figures.plausibility import COLOURS, GROUPS
 from cmrkit.figures.style import DOUBLE_COLUMN_MM, size, style
 
 MEASURES = {
+    "alike": "answered alike",
     "ac1": "Gwet's AC1",
     "fleiss": "Fleiss' kappa",
     "alpha": "Krippendorff's alpha",

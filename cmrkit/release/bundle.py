@@ -27,6 +27,7 @@ from cmrkit.study import ParameterError, add_arguments, load_from_arguments
 AUDITS = {  # tables of the report, as text, one verdict a line
     "Memorisation: is any frame a patient?": "memorisation_verdict",
     "Plausibility: do the frames show anatomy?": "plausibility_verdict",
+    "Realism: how like patients are they, as a set?": "realism_verdict",
     "Use: a U-Net trained on them, beside one trained on patients": "verdicts",
 }
 SIMULATED_LICENCE = "CC-BY-4.0"
