@@ -17,12 +17,12 @@ def test_paper_preset_is_the_published_table():
     assert recipe.total_kimg == 20_000
 
 
-def test_quick_preset_spends_about_half_on_the_last_level():
+def test_quick_preset_shares_the_images_evenly_above_the_first_level():
     recipe = quick(("4ch", "sax"), (1, 2, 3), total_kimg=100)
     assert recipe.levels == (8, 16, 32, 64)
     spent = [f + s for f, s in zip(recipe.fade_kimg, recipe.stable_kimg, strict=True)]
-    assert spent == pytest.approx([6, 16, 30, 48], abs=1.5)
-    assert recipe.fade_kimg[1:] == pytest.approx([0.4 * k for k in spent[1:]])
+    assert spent == pytest.approx([100 / 30, *[100 * 29 / 90] * 3])
+    assert recipe.fade_kimg[1:] == pytest.approx([k / 3 for k in spent[1:]])
     assert recipe.total_kimg == pytest.approx(100)
     assert recipe.channels == 4
 

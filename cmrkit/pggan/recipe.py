@@ -147,29 +147,35 @@ def paper(views, labels=(), resolution=256, phase_kimg=800, total_kimg=20_000, s
     return replace(recipe, **changes)
 
 
-def quick(views, labels=(), resolution=64, total_kimg=36.0, seed=1, **changes):
+def quick(views, labels=(), resolution=64, total_kimg=64.0, seed=1, **changes):
     """A recipe for minutes on a CPU, from 8 x 8 pixels, non-saturating loss with lazy R1.
 
     Args:
         views: views to train on; more than one conditions both networks on the view.
         labels: foreground labels generated with the image.
         resolution: pixels of the finished frames, a power of two from 8.
-        total_kimg: all of training, shared over the levels (about 6, 16, 30, 48 % up to 64 x 64);
-            the first 40 % of each level but the first fade it in.
+        total_kimg: all of training: a thirtieth at 8 x 8 pixels, the rest in equal shares for the
+            levels above, each of which fades in during its first third.
         seed: of everything drawn at random.
         changes: any field of `Recipe`.
 
-    Choice: found by trial to give better frames than WGAN-GP after the same minutes.
+    Choice: found by trial on simulated patients, on two cores in about 5 minutes. Non-saturating
+    loss gave better frames than WGAN-GP after the same minutes. Generated frames first grow alike
+    and need about 15 thousand images at 16 x 16 to grow varied again; levels above inherit what
+    is lost there, so the coarse levels get as many images as the finest, which costs them little
+    time. A penalty of 0.1 instead of 1 collapsed. 32 feature maps at 64 x 64 instead of 16 took a
+    fifth longer and raised the Dice of a U-Net trained on the frames by 0.04 to 0.15.
     """
     levels = _doubling(8, resolution)
-    weights = [(k + 1) ** 1.5 for k in range(len(levels))]
-    kimg = [total_kimg * weight / sum(weights) for weight in weights]
-    fade = [0.0] + [0.4 * k for k in kimg[1:]]
+    first = total_kimg / (30 if len(levels) > 1 else 1)
+    above = (total_kimg - first) / max(1, len(levels) - 1)
+    kimg = [first] + [above] * (len(levels) - 1)
+    fade = [0.0] + [above / 3] * (len(levels) - 1)
     recipe = Recipe(
         views=tuple(views),
         labels=tuple(labels),
         levels=levels,
-        widths=tuple(max(8, min(64, 1024 // r)) for r in _doubling(4, resolution)),
+        widths=tuple(max(32, min(64, 1024 // r)) for r in _doubling(4, resolution)),
         latent=64,
         batch=(16,) * len(levels),
         fade_kimg=tuple(fade),
@@ -180,7 +186,7 @@ def quick(views, labels=(), resolution=64, total_kimg=36.0, seed=1, **changes):
         learning_rate=2e-3,
         ema_half_life_kimg=3.0,
         ema_ramp=0.1,
-        tick_kimg=1.0,
+        tick_kimg=2.0,
         precision="auto",
         seed=seed,
     )
