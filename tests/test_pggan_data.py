@@ -71,6 +71,12 @@ def test_labels_come_back_by_the_largest_share(maps, label):
     assert data.decode(one_pixel(0.0, *maps), allowed)[1].item() == label
 
 
+def test_many_faint_labels_do_not_beat_the_background_together():
+    # four times 0.22 leave 0.12 of 1, but the two largest leave 0.56
+    allowed = torch.tensor([[True] * 4])
+    assert data.decode(one_pixel(0.0, *[-0.56] * 4), allowed)[1].item() == 0
+
+
 def test_a_view_gets_no_label_that_its_patients_lack():
     allowed = torch.tensor([[True, False]])
     assert data.decode(one_pixel(0.0, -0.8, 0.9), allowed)[1].item() == 0

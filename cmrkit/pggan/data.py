@@ -131,19 +131,22 @@ def decode(frames, allowed):
         image: [N, R, R] uint8.
         label: [N, R, R] uint8, 0 for background, k for the k-th label of the recipe.
 
-    Choice: background gets what the labels leave of 1, so that a border between two labels that
-    are both unsure does not turn into background; then the largest share wins.
+    Choice: background gets what the two largest labels leave of 1, so that a border between two
+    labels that are both unsure does not turn into background; then the largest share wins. If all
+    labels counted, several faint ones at the border of a frame would together beat the background:
+    the automated reader called 96 % of four-chamber frames of a quick generator implausible, and 52
+    % with this rule; nothing but such crumbs was the reason.
     """
     frames = frames.contiguous()  # one map after the other: the loop below reads map by map
     image = frames[:, 0].add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
     label = torch.zeros_like(image)
-    largest, total = torch.zeros_like(frames[:, 0]), torch.zeros_like(frames[:, 0])
+    largest, second = torch.zeros_like(frames[:, 0]), torch.zeros_like(frames[:, 0])
     for k in range(1, frames.shape[1]):
         share = frames[:, k].add(1).div_(2).clamp_(0, 1).mul_(allowed[:, k - 1, None, None])
-        total += share
         label.masked_fill_(share > largest, k)
+        torch.maximum(second, torch.minimum(largest, share), out=second)
         torch.maximum(largest, share, out=largest)
-    return image, label.masked_fill_(1 - total >= largest, 0)
+    return image, label.masked_fill_(1 - largest - second >= largest, 0)
 
 
 @dataclass(frozen=True)
