@@ -46,8 +46,8 @@ def gan_zoo(made, device):
 def pro_gan(made, device):
     """One training step of akanimax/pro_gan_pytorch: both `optimize_...` of its `ProGAN`."""
     _stand_in("torchvision.utils", save_image=None)
-    _stand_in("torchvision.transforms", Compose=None, RandomHorizontalFlip=None, Resize=None)
-    _stand_in("torchvision.transforms", ToTensor=None)
+    transforms = ("Compose", "RandomHorizontalFlip", "Resize", "ToTensor")  # called on import
+    _stand_in("torchvision.transforms", **dict.fromkeys(transforms, lambda *_: None))
     _stand_in("torch.utils.tensorboard", SummaryWriter=None)
     from pro_gan_pytorch import networks
     from pro_gan_pytorch.gan import ProGAN
@@ -56,8 +56,8 @@ def pro_gan(made, device):
     networks.nf = lambda stage, **_: made.widths[stage - 1]  # the same widths as ours
     depth = made.resolution.bit_length() - 1
     nets = [
-        network(depth, made.channels, made.latent)
-        for network in (networks.Generator, networks.Discriminator)
+        networks.Generator(depth, made.channels, made.latent),
+        networks.Discriminator(depth, made.channels, made.widths[0]),  # last layer as wide as ours
     ]
     model = ProGAN(*nets, device=device)
     from pro_gan_pytorch.custom_layers import update_average
