@@ -33,12 +33,14 @@ def finished_generator(folder):
         for number in range(12):
             view = VIEWS[number % 2]
             labels = list(LABELS) if view == "4ch" else [1]
+            role = ("gan", "gan", "unet")[number // 2 % 3]
+            labels = labels if role == "gan" else [*labels, 2]  # which the generator never saw
             mask = rng.choice([0, *labels], (1, 16, 16)).astype(np.uint8)
             writer.append(
                 rng.integers(0, 256, (1, 16, 16), np.uint8), mask,
                 [{
                     "frame_id": f"sim-{number // 2}-{view}", "patient_id": f"sim-{number // 2}",
-                    "role": ("gan", "gan", "unet")[number // 2 % 3], "site": "simulated site A",
+                    "role": role, "site": "simulated site A",
                     "vendor": "simulated vendor A", "disease": "simulated ToF", "view": view,
                     "slice_index": 0, "slice_spacing_mm": 8.0, "phase_index": 0,
                     "phase_fraction": 0.0, "is_ed": True, "is_es": False,

@@ -132,7 +132,10 @@ def check_labelled(frames, views):
 
 
 def fully_labelled(frames):
-    """Frames that carry every label of their view.
+    """Frames that carry every label that occurs in their view.
+
+    Args:
+        frames: frame table of one role: what other patients have drawn is nothing to it.
 
     Choice: a network that makes image and labels together learns from these alone, since a label
     that nobody drew would be learnt as absent.

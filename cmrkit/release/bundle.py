@@ -160,7 +160,8 @@ def _read(path):
 def _trained_on(cohort, views):
     """Numbers of the generator's patients, and where they come from; nothing about one of them."""
     patients = read_frames(cohort)
-    used = patients[(patients["role"] == "gan") & fully_labelled(patients)]
+    patients = patients[patients["role"] == "gan"]
+    used = patients[fully_labelled(patients)]
     table = {}
     for view in views:
         own = used[used["view"] == view]

@@ -15,6 +15,7 @@ import tempfile
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import compress
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -25,7 +26,7 @@ import zarr
 from filelock import FileLock, Timeout
 
 from cmrkit import paths
-from cmrkit.cohort.frames import SYNTHETIC_SCHEMA, labels_of_views, read_frames, write_frames
+from cmrkit.cohort.frames import SYNTHETIC_SCHEMA, read_frames, write_frames
 from cmrkit.cohort.store import CHUNK_FRAMES, CohortWriter, load_pixels, move_into_place
 from cmrkit.pggan import tensor_file
 from cmrkit.pggan.memory import keep_freed_memory
@@ -98,15 +99,16 @@ def plan_cohort(study_folder, seed, views, frames, truncation=None):
     path = _generator_file(study_folder)
     spacing = float(patients["spacing_row_mm"].median())
     shares = [len(part) for part in np.array_split(np.arange(frames), len(views))]
-    labels = labels_of_views(patients)
+    generator = load_generator(path)
+    drawn = dict(zip(generator.recipe.views, generator.allowed.tolist(), strict=True))
     return Plan(
         generator=tensor_file.digest(path),
         seed=seed,
         truncation=truncation or None,
         frames=dict(zip(views, shares, strict=True)),
-        labels={view: labels[view] for view in views},
+        labels={view: list(compress(generator.recipe.labels, drawn[view])) for view in views},
         spacing_mm=None if np.isnan(spacing) else spacing,
-        resolution=load_generator(path).resolution,
+        resolution=generator.resolution,
         block=BLOCK_FRAMES,
     )
 
