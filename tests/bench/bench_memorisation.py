@@ -32,12 +32,12 @@ def main():
         rng.integers(256, size=(n, FINE_SIDE, FINE_SIDE), dtype=np.uint8)
         for n in (given.synthetic, given.patients)
     )
-    owner, chunk = np.arange(given.patients) // PATIENT_FRAMES, np.arange(given.synthetic) // 64
+    owner = np.arange(given.patients) // PATIENT_FRAMES
     network = Embedding(*(part.eval() for part in _networks()), {})
     known = network.codes(patients)
     keep, few = CANDIDATES + 1, synthetic[: round(given.share * given.synthetic)]
     queries = given.synthetic + given.patients  # each patient is compared with the others too
-    members = patients[: max(1, round(given.share * given.patients))]
+    held_out = patients[: given.patients // 7]  # 42 patients beside 303, as published
     steps = {
         "nearest patients, pixels": (
             lambda: nearest_in_groups(few, patients, owner, keep), queries / len(few)
@@ -49,8 +49,9 @@ def main():
         "nearest patients, embedding": (
             lambda: nearest_codes(network.codes(few), known, owner, keep), queries / len(few)
         ),
-        "membership, patients to synthetic": (
-            lambda: nearest_in_groups(members, synthetic, chunk, 1), given.patients / len(members)
+        "membership, held-out patients": (
+            lambda: nearest_in_groups(few, held_out, owner[: len(held_out)], 1),
+            given.synthetic / len(few),
         ),
     }  # fmt: skip
     print(f"{machine()}; {given.synthetic} synthetic, {given.patients} patient frames\n")
