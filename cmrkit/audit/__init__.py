@@ -1,1 +1,1 @@
-"""Audits that can say no: plausibility by people or by an automated reader, and memorisation."""
+"""Audits that can say no: plausibility to people or an automated reader, realism, memorisation."""

@@ -128,17 +128,13 @@ def _audit_view(view, synthetic, reference, held_out, embedding, seed, copies):
     planted, table = plant_copies(
         reference.images, reference.frames, min(copies, len(reference.images)), seed
     )
+    groups = {
+        "synthetic": synthetic, "held-out": held_out, "gan": reference,
+        "copy": Part(planted, None, table),
+    }  # fmt: skip
+    found = {name: _nearest_patients(part, reference, embedding) for name, part in groups.items()}
     nearest = pd.concat(
-        [
-            _nearest_patients(part, reference, embedding).assign(group=group)
-            for group, part in (
-                ("synthetic", synthetic),
-                ("held-out", held_out),
-                ("gan", reference),
-                ("copy", Part(planted, None, table)),
-            )
-        ],
-        ignore_index=True,
+        [table.assign(group=name) for name, (table, _) in found.items()], ignore_index=True
     )
     uncopied = nearest[nearest["group"].isin(["held-out", "gan"])]
     thresholds = {
@@ -148,7 +144,7 @@ def _audit_view(view, synthetic, reference, held_out, embedding, seed, copies):
     nearest["is_copy"] = nearest["closeness"] < 1
     nearest.insert(0, "view", view)
     detection = _detection(view, nearest[nearest["group"] == "copy"])
-    membership = _membership(view, synthetic, reference, held_out)
+    membership = _membership(view, found["synthetic"][1], synthetic, reference, held_out)
     summary = _summary(view, nearest, thresholds, detection, membership)
     return nearest, detection, membership, summary
 
@@ -159,11 +155,15 @@ def _nearer_space(nearest):
 
 
 def _nearest_patients(part, reference, embedding):
-    """Nearest and next nearest patient of every frame in each space, other than its own patient."""
+    """Nearest and next nearest patient of every frame in each space, other than its own patient.
+
+    Returns:
+        table, and [m] the distance of every reference frame to the nearest of these frames.
+    """
     patients = reference.frames["patient_id"].to_numpy()
     own = part.frames.get("patient_id", pd.Series("", part.frames.index)).to_numpy()
     keep = min(CANDIDATES + 1, len(np.unique(patients)))
-    rows, _ = nearest_in_groups(part.images, reference.images, patients, keep)
+    rows, _, from_reference = nearest_in_groups(part.images, reference.images, patients, keep)
     distances = np.stack(
         [aligned_distance(part.images, reference.images[column]) for column in rows.T], axis=1
     )
@@ -172,7 +172,7 @@ def _nearest_patients(part, reference, embedding):
     tables = [
         _nearest_two(part, reference, own, *found[space]).assign(space=space) for space in SPACES
     ]
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat(tables, ignore_index=True), from_reference
 
 
 def _nearest_two(part, reference, own, rows, distances):
@@ -224,14 +224,14 @@ def _detection(view, planted):
     return pd.DataFrame(table)
 
 
-def _membership(view, synthetic, reference, held_out):
+def _membership(view, from_members, synthetic, reference, held_out):
     """Can a patient's part in GAN training be told from the distance to synthetic frames?"""
-    scores = []
-    chunks = np.arange(len(synthetic.images)) // 64
-    for part in (reference, held_out):
-        _, distance = nearest_in_groups(part.images, synthetic.images, chunks, keep=1)
-        scores.append(pd.Series(distance[:, 0]).groupby(part.frames["patient_id"]).mean())
-    members, others = scores
+    patients = held_out.frames["patient_id"].to_numpy()
+    *_, from_others = nearest_in_groups(synthetic.images, held_out.images, patients, keep=1)
+    members, others = (
+        pd.Series(distance).groupby(part.frames["patient_id"]).mean()
+        for part, distance in ((reference, from_members), (held_out, from_others))
+    )
     auc, low, high = auc_interval(-members.to_numpy(), -others.to_numpy())
     row = {"view": view, "patients_gan": len(members), "patients_held_out": len(others)}
     return pd.DataFrame([row | {"auc": auc, "low": low, "high": high}])
@@ -313,7 +313,7 @@ def _verdict(row, missed):
     view, n = row["view"], row["frames"]
     if row["detection_low"] < LEAST_DETECTION or missed:
         what = f", missing most that are {' or '.join(missed)}" if missed else ""
-        found = _percent(row["detection"])
+        found = f"{_percent(row['detection'])} (at least {_percent(row['detection_low'])})"
         return f"{view}: not informative: {found} of the planted copies found{what}"
     if row["copies"]:
         share = f"{_percent(row['share'])}, {_percent(row['low'])} to {_percent(row['high'])}"
@@ -329,4 +329,4 @@ def _verdict(row, missed):
 
 
 def _percent(share):
-    return f"{100 * share:.2g} %"
+    return f"{float(f'{100 * share:.2g}'):g} %"  # two digits, and 100 in full

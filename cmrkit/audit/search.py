@@ -11,7 +11,7 @@ curve that suit best, with these on 64 x 64 pixels for the distance.
 
 import numpy as np
 import torch
-from torch.nn.functional import avg_pool2d
+from torch.nn.functional import avg_pool2d, conv2d, pad
 
 from cmrkit.audit.blocks import block_means
 
@@ -20,7 +20,7 @@ MIDDLE_SIDE = 32
 FINE_SIDE = 64
 SHIFT = 1 / 8  # largest shift compared, of the frame's side
 GAMMAS = (0.7, 1.0, 1.4)  # contrast curves compared on fine frames
-BLOCK_BYTES = 2**28  # of the similarity matrix held at a time
+BLOCK_BYTES = 2**24  # of the similarity matrix held at a time: stays in a CPU's cache
 PAIRS_A_BLOCK = 64
 
 
@@ -42,6 +42,7 @@ def nearest_in_groups(queries, references, groups, keep, device=None):
     Returns:
         rows: [n, keep] int, row of the nearest reference frame in each group, nearest first.
         distances: [n, keep] float32, distance to it on the coarse frames.
+        from_references: [m] float32, distance of each reference frame to the nearest query frame.
     """
     device = device or best_device()
     layout = torch.from_numpy(_padded_layout(groups)).to(device)  # [P, F] reference rows
@@ -50,17 +51,20 @@ def nearest_in_groups(queries, references, groups, keep, device=None):
     template = _windows(reference, margin, 0, 0)[layout.ravel()]  # [P * F, D]
     size = max(1, BLOCK_BYTES // (4 * len(template)))
     rows, distances = [], []
+    highest = torch.full((len(references),), -2.0, device=device)
     for start in range(0, len(queries), size):
         block = _coarse(queries[start : start + size], device)
-        best, frame = _best_over_transforms(block, template, layout.shape, margin)
-        value, group = best.topk(keep, dim=1)
+        best = _best_over_transforms(block, template, margin)
+        highest.scatter_reduce_(0, layout.ravel(), best.amax(dim=0), "amax")
+        value, frame = best.view(-1, *layout.shape).max(dim=2)
+        value, group = value.topk(keep, dim=1)
         rows.append(layout[group, frame.gather(1, group)].cpu())
         distances.append(_distance(value).cpu())
-    return torch.cat(rows).numpy(), torch.cat(distances).numpy()
+    return torch.cat(rows).numpy(), torch.cat(distances).numpy(), _distance(highest).cpu().numpy()
 
 
 def nearest_codes(queries, references, groups, keep, device=None):
-    """As `nearest_in_groups`, for codes of length 1 from `embedding.Embedding.codes`.
+    """As `nearest_in_groups`, one way, for codes of length 1 from `embedding.Embedding.codes`.
 
     Args:
         queries: [n, D] float32.
@@ -144,20 +148,17 @@ def _windows(frames, margin, down, right):
     return window / (window.norm(dim=1, keepdim=True) + 1e-6)
 
 
-def _best_over_transforms(block, template, shape, margin):
-    """[B, P] highest correlation with each group, and [B, P] which of its frames has it."""
-    best = torch.full((len(block), shape[0]), -2.0, device=block.device)
-    frame = torch.zeros_like(best, dtype=torch.long)
+def _best_over_transforms(block, template, margin):
+    """[B, m] highest correlation of each frame with each template."""
+    best = torch.full((len(block), len(template)), -2.0, device=block.device)
+    product = torch.empty_like(best)
     steps = range(-margin, margin + 1)
     for turned in (block, block.flip(2)):
         for down in steps:
             for right in steps:
-                window = _windows(turned, margin, down, right)
-                value, index = (window @ template.T).view(len(block), *shape).max(dim=2)
-                better = value > best
-                best = torch.where(better, value, best)
-                frame = torch.where(better, index, frame)
-    return best, frame
+                torch.mm(_windows(turned, margin, down, right), template.T, out=product)
+                torch.maximum(best, product, out=best)
+    return best
 
 
 def _template_match(images, template):
@@ -171,21 +172,21 @@ def _template_match(images, template):
     """
     side = template.shape[1]
     margin = int(SHIFT * side)
-    inside = torch.zeros(side, side, device=template.device)
-    inside[margin : side - margin, margin : side - margin] = 1
-    pixels = inside.sum()
-    middle = inside * (template - (template * inside).sum((1, 2), keepdim=True) / pixels)
+    middle = template[:, margin : side - margin, margin : side - margin]
+    middle = middle - middle.mean((1, 2), keepdim=True)
     images = images - images.mean((2, 3), keepdim=True)
-    plain, squared = torch.fft.rfft2(images), torch.fft.rfft2(images**2)
-    box = torch.fft.rfft2(inside).conj()
-    cross, total, energy = (
-        torch.roll(torch.fft.irfft2(product, s=(side, side)), (margin, margin), (2, 3))[
-            ..., : 2 * margin + 1, : 2 * margin + 1
-        ]
-        for product in (plain * torch.fft.rfft2(middle).conj(), plain * box, squared * box)
-    )
+    cross = conv2d(images, middle[:, None], groups=len(middle))  # [k, n, shifts, shifts]
+    total, energy = (_box_sums(x, side - 2 * margin) for x in (images, images**2))
+    pixels = middle[0].numel()
     spread = (energy - total**2 / pixels).clamp(min=1e-6) * (middle**2).sum((1, 2))[:, None, None]
     return (cross / (spread.sqrt() + 1e-6)).amax((2, 3))
+
+
+def _box_sums(images, wide):
+    """[k, n, S - wide + 1, same] sum of each wide x wide window, from running sums."""
+    sums = pad(images, (1, 0, 1, 0)).double().cumsum(2).cumsum(3)
+    rows = sums[:, :, wide:] - sums[:, :, :-wide]
+    return (rows[..., wide:] - rows[..., :-wide]).float()
 
 
 def _distance(correlation):
