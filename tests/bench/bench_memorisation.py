@@ -4,9 +4,9 @@ Run alone on the machine: `python tests/bench/bench_memorisation.py`. Frames are
 does not depend on what they show. Each step is timed on a share of the queries against all
 references, with all frames in memory; all pairs are compared, so the time grows with the queries.
 
-Measured with `--share 0.05` on one core with AVX-512, the other one busy, torch 2.13: 3.5 minutes for
-the nearest patients on pixels, 3.4 for the distance at the best shift, 0.8 for the embedding, 0.5 for
-membership; together 8.2 minutes and 1.1 GB.
+Measured with `--share 0.05` on one core with AVX-512, the other one busy, torch 2.13: 3.5 minutes
+for the nearest patients on pixels, 3.4 for the distance at the best shift, 0.8 for the embedding,
+0.5 for membership; together 8.2 minutes and 1.1 GB.
 """
 
 import argparse
