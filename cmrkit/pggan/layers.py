@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
 
+from cmrkit.pggan.convolution import conv2d
 from cmrkit.pggan.recipe import GROUP
 
 LEAK = 0.2
@@ -121,7 +122,7 @@ class Conv(EqualizedLayer):
         self.padding = kernel // 2
 
     def forward(self, x):
-        return F.conv2d(x, *self.scaled(x.dtype), padding=self.padding)
+        return conv2d(x, *self.scaled(x.dtype), padding=self.padding)
 
 
 class BoxedConv(EqualizedLayer):
@@ -164,7 +165,7 @@ class DownConv(BoxedConv):
         self.box /= 4  # the mean of four, not the sum
 
     def forward(self, x):
-        return F.conv2d(x, *self.scaled(x.dtype), stride=2, padding=1)
+        return conv2d(x, *self.scaled(x.dtype), stride=2, padding=1)
 
 
 class _Leaky(torch.autograd.Function):
@@ -211,7 +212,7 @@ class _LeakyPixelNorm(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad):
         y, inverse = ctx.saved_tensors
-        along = full(grad * y).mean(dim=1, keepdim=True).to(y.dtype)  # [N, 1, R, R]
+        along = (grad * y).mean(dim=1, keepdim=True)  # [N, 1, R, R], summed in float32
         grad = torch.addcmul(grad, y, along, value=-1).mul_(inverse)
         return torch.ops.aten.leaky_relu_backward(grad, y, LEAK, True)
 

@@ -3,6 +3,8 @@
 import torch
 import torch.nn.functional as F
 
+from cmrkit.pggan.convolution import gradient_of_frames_alone
+
 DRIFT = 1e-3
 
 
@@ -74,5 +76,7 @@ def r1_penalty(discriminate, real):
 
 
 def _input_gradient(discriminate, frames):
-    (gradient,) = torch.autograd.grad(discriminate(frames).sum(), frames, create_graph=True)
+    score = discriminate(frames).sum()
+    with gradient_of_frames_alone():
+        (gradient,) = torch.autograd.grad(score, frames, create_graph=True)
     return gradient
