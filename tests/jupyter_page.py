@@ -59,10 +59,20 @@ def open_notebook(folder, *sources):
 
 
 def run_first_cell(page):
-    """Run the first cell by hand, as soon as the kernel is there."""
+    """Run the first cell by hand, as soon as the kernel is there.
+
+    The keys are pressed again until the cell has a number or a star: JupyterLab drops keys while
+    it restores its windows, and says so nowhere.
+    """
     page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
-    page.locator(".jp-Cell .cm-content").first.click()
-    page.keyboard.press("Shift+Enter")
+    prompt = page.locator(".jp-Cell .jp-InputPrompt").first
+    for _ in range(12):
+        page.locator(".jp-Cell .cm-content").first.click()
+        page.keyboard.press("Shift+Enter")
+        page.wait_for_timeout(2000)
+        if any(mark in prompt.inner_text() for mark in "*0123456789"):
+            return
+    raise TimeoutError("JupyterLab does not run the cell")
 
 
 def _wait_for(address, seconds=60):
