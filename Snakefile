@@ -92,7 +92,9 @@ rule report:
 
 
 rule cohort:
-    input: paths.notebook("01_cohort"), code("cohort", "phantom", "figures/cohort.py")
+    input:
+        paths.notebook("01_cohort"), code("cohort", "phantom"),
+        code("figures/cohort.py", "figures/stacks.py", "figures/realism.py"),
     output: COHORT[0], directory(COHORT[1]), f"{TABLES}/cohort.csv", figure("figure1_cohort")
     log: notebook=f"{REPORT}/01_cohort.ipynb"
     params: PARAMETERS["01_cohort"], CORRECTIONS
@@ -104,7 +106,9 @@ rule cohort:
 if not RECEIVED:
 
     rule pggan_training:
-        input: paths.notebook("02_pggan_training"), COHORT, code("pggan", "figures/training.py")
+        input:
+            paths.notebook("02_pggan_training"), COHORT,
+            code("pggan", "figures/training.py", "figures/lessons.py"),
         output: GENERATOR, f"{TABLES}/training.csv", figure("figure2_growth")
         log: notebook=f"{REPORT}/02_pggan_training.ipynb"
         params: PARAMETERS["02_pggan_training"]
@@ -126,7 +130,9 @@ if not RECEIVED:
 
 rule synthetic_cohort:
     input:
-        paths.notebook("03_synthetic_cohort"), COHORT, code("figures/synthetic.py"),
+        paths.notebook("03_synthetic_cohort"), COHORT,
+        code("release/synthesis.py", "release/received.py"),
+        code("figures/synthetic.py", "figures/frames.py"),
         f"{MADE['bundle']}/SHA256SUMS" if RECEIVED else GENERATOR,
         [f"{WORK}/synthetic/shards/{n}-of-{MADE['shards']}" for n in SHARDS],
     output:

@@ -53,7 +53,7 @@ def realism_figure(realism):
             axis.set_xticks(part.index, ticks)
             axis.set(title=view, xlabel="resolution trained / scale looked at (pixels)")
             axis.set_ylim(0, None)
-        axes[0, 0].set_ylabel("sliced Wasserstein distance x 1000")
+        axes[0, 0].set_ylabel("sliced Wasserstein\ndistance x 1000")
         axes[0, -1].legend()
     return figure
 
@@ -71,7 +71,7 @@ def training_curves(statistics):
     panels = {
         "loss": {"loss_d": "discriminator", "loss_g": "generator"},
         "score": {"score_real": "patients", "score_fake": "generated"},
-        "MS-SSIM of pairs (1: all alike)": {
+        "MS-SSIM of pairs\n(1: all alike)": {
             "ms_ssim_patients": "patients",
             "ms_ssim": "generated",
         },
