@@ -4,6 +4,11 @@
 the package is installed, `pro_gan_pytorch` alone will do. Same widths, resolution, batch and loss
 (WGAN-GP with drift), one discriminator and one generator step, average updated; theirs run as they
 come, in float32.
+
+Of 2026, on torch 2.13, both need a word changed before they start at all, none of which costs time:
+pytorch_GAN_zoo `betas=[0.0, 0.99]` for Adam and `getOriginalAvgG()` for `avgG.module` in
+`progressive_gan.py`, pro_gan_pytorch 3.4 a last argument `2` (dimensions) of `_output_padding` in
+`custom_layers.py`.
 """
 
 import argparse
