@@ -147,7 +147,7 @@ def paper(views, labels=(), resolution=256, phase_kimg=800, total_kimg=20_000, s
     return replace(recipe, **changes)
 
 
-def quick(views, labels=(), resolution=64, total_kimg=64.0, seed=1, **changes):
+def quick(views, labels=(), resolution=64, total_kimg=56.0, seed=1, **changes):
     """A recipe for minutes on a CPU, from 8 x 8 pixels, non-saturating loss with lazy R1.
 
     Args:
