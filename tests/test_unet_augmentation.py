@@ -21,7 +21,8 @@ def test_the_same_seed_gives_the_same_frames_and_another_seed_others():
     assert not torch.equal(first[0], other[0])
 
 
-def test_image_and_label_map_move_together():
+def test_image_and_label_map_move_together(monkeypatch):
+    monkeypatch.setattr(augmentation, "FIELD", 0.0)
     images, target = _augmented(count=64)
     bright = images > 0.45  # 0.1 outside and 0.9 inside, but for gamma and noise
     overlap = (bright & (target == 1)).sum() / (bright | (target == 1)).sum()
@@ -47,9 +48,21 @@ def test_a_chamber_keeps_its_size_within_the_scale_and_its_place_within_the_shif
 
 
 def test_without_any_change_frames_come_back_as_they_were(monkeypatch):
-    for name in ("ROTATION", "SCALE", "SHIFT", "GAMMA", "NOISE"):
+    for name in ("ROTATION", "SCALE", "SHIFT", "GAMMA", "FIELD", "NOISE"):
         monkeypatch.setattr(augmentation, name, 0.0)
     images, target = _augmented()
     expected_images, expected_target = _frames()
     assert torch.allclose(images, expected_images, atol=1e-5)
     assert torch.equal(target, expected_target)
+
+
+def test_shading_is_smooth_and_each_frame_has_its_own(monkeypatch):
+    for name in ("ROTATION", "SCALE", "SHIFT", "GAMMA", "NOISE"):
+        monkeypatch.setattr(augmentation, name, 0.0)
+    images, _ = _augmented(count=200)
+    before, _ = _frames(count=200)
+    field = (images / before).log()
+    # a cubic between random knots has a little less than their spread
+    assert 0.7 * augmentation.FIELD < field.std() < augmentation.FIELD
+    assert field.diff(dim=3).abs().max() < augmentation.FIELD
+    assert field[:100].sub(field[100:]).abs().mean() > 0.5 * augmentation.FIELD

@@ -9,6 +9,7 @@ ROTATION = math.radians(15)
 SCALE = math.log(1.15)
 SHIFT = 0.08  # of the frame's side
 GAMMA = math.log(1.4)
+FIELD, KNOTS = 0.5, 4  # SD of the logarithm of the receive field at its knots; knots a side
 NOISE = 0.04  # of the grey range
 
 # Choice: MONAI's affine layer moves a batch in one call; its transforms for single frames
@@ -23,7 +24,7 @@ _move = AffineTransform(
 
 
 def augment(images, target, channels, generator):
-    """Vary position, size, contrast and noise of a batch, each frame on its own.
+    """Vary position, size, contrast, shading and noise of a batch, each frame on its own.
 
     Frames are not mirrored: left and right ventricle would change places.
 
@@ -34,11 +35,16 @@ def augment(images, target, channels, generator):
         generator: torch.Generator on the tensors' device.
 
     Returns:
-        images as given, in [0, 1] but for noise, and target, moved alike.
+        images as given, above 0 but for noise, and target, moved alike.
 
     Choice: rotation up to 15 degrees, scale 1/1.15 to 1.15, shift up to 8 % of the side, gamma
     1/1.4 to 1.4, Gaussian noise up to 4 % of the grey range. Classes are interpolated one by one
-    and the largest wins, which keeps borders smoother than the nearest pixel does.
+    and the largest wins, which keeps borders smoother than the nearest pixel does. The smooth field
+    stands for the receive coils of other scanners, like MONAI's RandBiasField for single frames. In
+    the quick study an SD of 0.4 took the Dice of U-Nets trained on synthetic frames from 0.73 to
+    0.93 (4-chamber, RV) and from 0.65 to 0.86 (short axis, RV) on another vendor's simulated
+    patients and left those trained on patients where they were; 0.6 did a little more, a wider
+    gamma nothing.
     """
     draw = _Draws(len(images), images.device, generator)
     classes = torch.nn.functional.one_hot(target[:, 0], channels).permute(0, 3, 1, 2)
@@ -46,9 +52,19 @@ def augment(images, target, channels, generator):
     gamma = draw.within(GAMMA).exp().view(-1, 1, 1, 1)
     deviation = draw.within(NOISE).abs().view(-1, 1, 1, 1)
     noise = torch.randn(images.shape, generator=generator, device=images.device)
-    images = moved[:, :1].clamp(0, 1) ** gamma + deviation * noise
+    field = _smooth(images, generator).mul(FIELD).exp()
+    images = moved[:, :1].clamp(0, 1) ** gamma * field + deviation * noise
     target = moved[:, 1:].max(dim=1, keepdim=True).indices  # argmax is 20 times slower on a CPU
     return images, target
+
+
+def _smooth(images, generator):
+    """[n, 1, R, R] random surfaces, drawn at a few knots and smooth between them."""
+    knots = torch.randn(
+        (len(images), 1, KNOTS, KNOTS), generator=generator, device=images.device
+    )  # fmt: skip
+    side = images.shape[-2:]
+    return torch.nn.functional.interpolate(knots, side, mode="bicubic", align_corners=False)
 
 
 class _Draws:
