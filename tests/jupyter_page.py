@@ -66,12 +66,13 @@ def run_first_cell(page):
     """
     page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
     prompt = page.locator(".jp-Cell .jp-InputPrompt").first
-    for _ in range(12):
-        page.locator(".jp-Cell .cm-content").first.click()
-        page.keyboard.press("Shift+Enter")
-        page.wait_for_timeout(2000)
+    for attempt in range(240):
+        if attempt % 20 == 0:
+            page.locator(".jp-Cell .cm-content").first.click()
+            page.keyboard.press("Shift+Enter")
         if any(mark in prompt.inner_text() for mark in "*0123456789"):
             return
+        page.wait_for_timeout(100)
     raise TimeoutError("JupyterLab does not run the cell")
 
 
