@@ -85,9 +85,18 @@ def save_figure(figure, folder, name, table, sources=()):
         "png": {"Description": source},
     }
     with style():
+        _settle(figure)
         for ending in FORMATS:
             temporary = folder / f".{name}.{ending}"
             figure.savefig(temporary, format=ending, metadata=metadata[ending])
             temporary.replace(folder / f"{name}.{ending}")
     plt.close(figure)
     return folder / f"{name}.png"
+
+
+def _settle(figure):
+    """Fix the layout, rounded: its solver's last digits differ from run to run, and SVG ids too."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axis in figure.axes:
+        axis.set_position([round(x, 6) for x in axis.get_position(original=True).bounds])
