@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from cmrkit.cohort.frames import read_frames
-from cmrkit.cohort.part import Part
+from cmrkit.cohort.part import Part, find_rows
 from cmrkit.cohort.store import load_pixels
 
 READ_FRAMES = 2048  # read at a time
@@ -39,15 +38,9 @@ def load_coarse(folder, side, role=None, views=None):
     Raises:
         ValueError: no frame of this role and these views.
     """
-    frames = read_frames(folder)
-    wanted = frames["view"].isin(views if views is not None else frames["view"])
-    if role is not None:
-        wanted &= frames["role"] == role
-    rows = np.flatnonzero(wanted)
-    if not len(rows):
-        raise ValueError(f"{folder}: no frame with role {role} and views {views}; see 01_cohort")
+    rows, frames = find_rows(folder, role, views)
     parts = []
     for block in np.array_split(rows, -(-len(rows) // READ_FRAMES)):
         images, _ = load_pixels(folder, block)
         parts.append(np.rint(block_means(images, side)).astype(np.uint8))
-    return Part(np.concatenate(parts), None, frames.iloc[rows].reset_index(drop=True))
+    return Part(np.concatenate(parts), None, frames)

@@ -46,6 +46,20 @@ def load_part(folder, role=None, views=None, annotated=False):
         FileNotFoundError: no cohort in the folder.
         ValueError: no frame of this role and these views.
     """
+    rows, frames = find_rows(folder, role, views, annotated)
+    return Part(*load_pixels(folder, rows), frames)
+
+
+def find_rows(folder, role=None, views=None, annotated=False):
+    """Which frames `load_part` reads, without their pixels.
+
+    Args:
+        folder, role, views, annotated: as in `load_part`, which raises the same errors.
+
+    Returns:
+        rows: [n] row numbers in the store.
+        frames: their part of the frame table, numbered from 0.
+    """
     frames = read_frames(folder)
     wanted = np.ones(len(frames), dtype=bool)
     if role is not None:
@@ -57,8 +71,7 @@ def load_part(folder, role=None, views=None, annotated=False):
     if not wanted.any():
         kind = "annotated frame" if annotated else "frame"
         raise ValueError(f"{folder}: no {kind} with role {role} and views {views}; see 01_cohort")
-    images, masks = load_pixels(folder, np.flatnonzero(wanted))
-    return Part(images, masks, frames[wanted].reset_index(drop=True))
+    return np.flatnonzero(wanted), frames[wanted].reset_index(drop=True)
 
 
 def join(*parts):

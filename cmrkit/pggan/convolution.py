@@ -64,7 +64,8 @@ class _Convolution(torch.autograd.Function):
         if ctx.needs_input_grad[1] and _wanted["weights"]:
             if torch.is_grad_enabled():
                 raise RuntimeError("create_graph: only within gradient_of_frames_alone")
-            by_weight, by_bias = _by_weights(grad, x, weight, ctx)
+            wanted, biases = [False, True, True], [len(weight)]
+            _, by_weight, by_bias = _convolution_backward(grad, x, weight, biases, ctx, wanted)
         return by_x, by_weight, by_bias, None, None
 
 
@@ -75,25 +76,20 @@ class _InputGradient(torch.autograd.Function):
     def forward(ctx, grad, weight, x, stride, padding):
         ctx.save_for_backward(grad, weight)
         ctx.stride, ctx.padding = stride, padding
-        wanted = [True, False, False]
-        return _convolution_backward(grad, x, weight, None, stride, padding, wanted)[0]
+        return _convolution_backward(grad, x, weight, None, ctx, [True, False, False])[0]
 
     @staticmethod
     @once_differentiable
     def backward(ctx, signal):
         grad, weight = ctx.saved_tensors
         by_grad = F.conv2d(signal, weight, None, ctx.stride, ctx.padding)
-        by_weight, _ = _by_weights(grad, signal, weight, ctx)
+        wanted = [False, True, False]
+        by_weight = _convolution_backward(grad, signal, weight, None, ctx, wanted)[1]
         return by_grad, by_weight, None, None, None
 
 
-def _by_weights(grad, x, weight, ctx):
-    """Gradients by weight and bias."""
-    wanted, biases = [False, True, True], [len(weight)]
-    return _convolution_backward(grad, x, weight, biases, ctx.stride, ctx.padding, wanted)[1:]
-
-
-def _convolution_backward(grad, x, weight, biases, stride, padding, wanted):
+def _convolution_backward(grad, x, weight, biases, ctx, wanted):
+    """Gradients by x, weight and bias, those that are wanted."""
     return torch.ops.aten.convolution_backward(
-        grad, x, weight, biases, stride, padding, (1, 1), False, (0, 0), 1, wanted
+        grad, x, weight, biases, ctx.stride, ctx.padding, (1, 1), False, (0, 0), 1, wanted
     )
