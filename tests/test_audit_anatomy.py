@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hearts import draw_patients
 
+from cmrkit.audit import ranges as audit_ranges
 from cmrkit.audit.anatomy import measure_anatomy
 from cmrkit.audit.blocks import block_means
 from cmrkit.audit.ranges import PatientRanges
@@ -104,3 +105,10 @@ def test_z_is_one_at_one_sd_of_each_side():
 def test_ranges_need_two_patients():
     with pytest.raises(ValueError, match="reference: 1 patient"):
         PatientRanges(draw_patients(1, seed=1))
+
+
+def test_frames_are_measured_alike_however_many_at_a_time(monkeypatch):
+    part = draw_patients(5, seed=1)
+    whole = PatientRanges(part).z_values(part)
+    monkeypatch.setattr(audit_ranges, "MEASURE_PIXELS", 3 * part.images[0].size)
+    pd.testing.assert_frame_equal(PatientRanges(part).z_values(part), whole)

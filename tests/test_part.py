@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from cmrkit.cohort.frames import SYNTHETIC_SCHEMA
-from cmrkit.cohort.part import Part, join, load_part
-from cmrkit.cohort.store import CohortWriter
+from cmrkit.cohort.part import Part, join, load_part, open_part
+from cmrkit.cohort.store import CohortWriter, StoredPixels
 
 SIDE = 8
 
@@ -48,6 +48,31 @@ def test_pixels_and_table_are_taken_together(cohort, rows):
     assert sorted(names(part)) == ["s0", "s2"]
     assert part.frames.index.tolist() == [0, 1]
     assert names(part.view("sax")) == ["s2"]
+
+
+@pytest.mark.parametrize(
+    "rows", [slice(1, 3), np.array([2, 0]), np.array([True, False, True]), np.array([], int), 1]
+)
+def test_pixels_on_the_disk_are_indexed_like_those_in_memory(cohort, rows):
+    stored, loaded = open_part(cohort), load_part(cohort)
+    assert isinstance(loaded.images, np.ndarray)
+    assert isinstance(stored.images, StoredPixels)
+    assert stored.images.shape == loaded.images.shape
+    assert np.array_equal(stored.images[rows], loaded.images[rows])
+
+
+def test_what_is_taken_from_the_disk_stays_there_until_it_is_loaded(cohort):
+    part = open_part(cohort).take(np.array([2, 1, 0])).view("sax")
+    assert isinstance(part.masks, StoredPixels)
+    assert names(part.load()) == ["s2", "s1"]
+    assert names(join(part, open_part(cohort, views=["4ch"]))) == ["s2", "s1", "s0"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 10])
+def test_blocks_hold_every_frame_once(cohort, size):
+    blocks = list(open_part(cohort).blocks(size))
+    assert max(len(block.frames) for block in blocks) <= size
+    assert [name for block in blocks for name in names(block)] == ["s0", "s1", "s2"]
 
 
 def test_joined_parts_keep_their_order_and_miss_what_a_table_lacks():

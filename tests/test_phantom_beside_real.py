@@ -6,10 +6,11 @@ import pytest
 from test_phantom_realism import stack
 
 from cmrkit.figures.realism import beside_real_figure
+from cmrkit.phantom import beside_real
 from cmrkit.phantom.beside_real import (
     SIMULATION,
     beside_tables,
-    middle_frames,
+    middle_rows,
     real_frames,
     sets_beside,
 )
@@ -23,14 +24,16 @@ def table(slices, source="simulated", view="sax"):
 
 
 def test_the_middle_half_of_a_stack_is_taken():
-    pixels = np.arange(9, dtype=np.uint8).reshape(9, 1, 1)
-    images, masks = middle_frames(table(range(9)), pixels, pixels)
-    assert images.ravel().tolist() == masks.ravel().tolist() == [2, 3, 4, 5, 6]
+    assert middle_rows(table(range(9))).tolist() == [2, 3, 4, 5, 6]
 
 
 def test_a_single_slice_is_its_own_middle():
-    pixels = np.zeros((2, 4, 4), np.uint8)
-    assert len(middle_frames(table([0, 0]), pixels, pixels)[0]) == 2
+    assert middle_rows(table([0, 0])).tolist() == [0, 1]
+
+
+def test_of_many_frames_some_are_taken_from_all_patients(monkeypatch):
+    monkeypatch.setattr(beside_real, "MOST_FRAMES", 4)
+    assert middle_rows(table([0] * 9)).tolist() == [0, 3, 6]
 
 
 def test_sources_of_a_study_stand_apart_and_long_axes_are_left_out():

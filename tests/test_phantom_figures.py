@@ -11,7 +11,6 @@ from cmrkit.figures.cohort import (
     cohort_figure,
     cycle_figure,
     cycle_rows,
-    description_figure,
     patient_rows,
     patients_figure,
 )
@@ -69,15 +68,9 @@ def test_real_patients_are_not_called_simulated(draw):
     assert "LV myocardium" not in found
 
 
-def test_the_description_names_the_source_too():
-    frames = table()
-    assert "Simulated patients of the study" in texts(description_figure(frames, pixels(frames)[1]))
-
-
-def test_a_source_without_pixel_size_gets_no_areas_and_no_scale_bar():
+def test_a_source_without_pixel_size_gets_no_scale_bar():
     frames = table("sunnybrook", views=("sax",), spacing=np.nan)
     images, masks = pixels(frames)
-    assert "pixel size not stated" in texts(description_figure(frames, masks))
     assert "50 mm" not in texts(cohort_figure(frames, images, masks))
 
 
@@ -105,7 +98,6 @@ def test_a_view_without_labels_is_still_shown():
     images, masks = pixels(frames, ())
     assert len(cycle_rows(frames, 5)) == 2
     plt.close(cohort_figure(frames, images, masks))
-    assert "no chamber annotated" in texts(description_figure(frames, masks))
 
 
 def test_unequal_lengths_and_an_empty_table_are_refused():
@@ -114,4 +106,4 @@ def test_unequal_lengths_and_an_empty_table_are_refused():
     with pytest.raises(ValueError, match="images"):
         cohort_figure(frames, images[:-1], masks)
     with pytest.raises(ValueError, match="empty"):
-        description_figure(frames.iloc[:0], masks[:0])
+        cohort_figure(frames.iloc[:0], images[:0], masks[:0])

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from cmrkit.cohort.part import Part, find_rows
-from cmrkit.cohort.store import load_pixels
+from cmrkit.cohort.part import open_part
 
 READ_FRAMES = 2048  # read at a time
 
@@ -38,9 +37,6 @@ def load_coarse(folder, side, role=None, views=None):
     Raises:
         ValueError: no frame of this role and these views.
     """
-    rows, frames = find_rows(folder, role, views)
-    parts = []
-    for block in np.array_split(rows, -(-len(rows) // READ_FRAMES)):
-        images, _ = load_pixels(folder, block)
-        parts.append(np.rint(block_means(images, side)).astype(np.uint8))
-    return Part(np.concatenate(parts), None, frames)
+    part = open_part(folder, role, views)._replace(masks=None)
+    blocks = (block_means(block.images, side) for block in part.blocks(READ_FRAMES))
+    return part._replace(images=np.concatenate([np.rint(b).astype(np.uint8) for b in blocks]))

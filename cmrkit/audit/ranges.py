@@ -12,6 +12,7 @@ from cmrkit.audit.blocks import block_means
 TYPICALITY_SIDE = 32  # pixels; coarse, since fine texture is told by sharpness
 TYPICALITY_COMPONENTS = 32
 LEAST_SD = 0.01  # of shares and logs: what hardly varies in patients may still vary this much
+MEASURE_PIXELS = 2**26  # measured at a time; the measures need 16 bytes for each
 
 
 class PatientRanges:
@@ -42,6 +43,10 @@ class PatientRanges:
         self._sd_above = ((high - self._median) / 1.96).clip(lower=LEAST_SD)
 
     def _measure(self, part):
+        blocks = part.blocks(max(1, MEASURE_PIXELS // part.images.shape[1] ** 2))
+        return pd.concat(map(self._measure_block, blocks), ignore_index=True)
+
+    def _measure_block(self, part):
         measures = measure_anatomy(part)
         measures["image sharpness"] = _sharpness(part.images)
         measures["image typicality"] = self._typical.score(part.images)

@@ -98,7 +98,7 @@ def _measure_view(view, synthetic, reference, held_out, embedding, seed):
     rng = generator(seed, f"realism {view}")
     parts = [synthetic, reference, held_out]
     synthetic, reference, held_out = (
-        part.take(np.sort(rng.permutation(len(part.frames))[:MOST_FRAMES])) for part in parts
+        part.take(np.sort(rng.permutation(len(part.frames))[:MOST_FRAMES])).load() for part in parts
     )
     spoilt = spoil(held_out, rng)
     sets = [_Set(part, embedding) for part in (reference, synthetic, held_out, spoilt)]

@@ -146,3 +146,44 @@ def load_pixels(folder, rows=None):
         return group["image"][:], group["mask"][:]
     rows = np.asarray(rows)
     return group["image"].oindex[rows], group["mask"].oindex[rows]
+
+
+class StoredPixels:
+    """Frames that stay on the disk until they are indexed; what is indexed is read into memory.
+
+    Args:
+        array: zarr array [N, R, R] uint8.
+        rows: [n] row numbers of the frames that this stands for, in this order.
+    """
+
+    ndim = 3
+
+    def __init__(self, array, rows):
+        self._array, self._rows = array, rows
+        self.dtype = array.dtype
+        self.shape = (len(rows), *array.shape[1:])
+
+    def __len__(self):
+        return len(self._rows)
+
+    def __getitem__(self, rows):
+        """[R, R] for a number; [m, R, R] for a slice, m numbers or n booleans."""
+        wanted = self._rows[rows]
+        return self._array.oindex[wanted] if np.ndim(wanted) else self._array[int(wanted)]
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self[:], dtype)
+
+    def take(self, rows):
+        """Some of the frames, still on the disk; rows as for an index."""
+        return StoredPixels(self._array, self._rows[rows])
+
+
+def open_pixels(folder, rows):
+    """As `load_pixels`, but left on the disk; rows in any order.
+
+    Returns:
+        images, masks: `StoredPixels` each.
+    """
+    group = zarr.open_group(Path(folder) / "frames.zarr", mode="r")
+    return tuple(StoredPixels(group[name], np.asarray(rows)) for name in ("image", "mask"))

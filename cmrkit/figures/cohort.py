@@ -10,10 +10,9 @@ import numpy as np
 import seaborn as sns
 from matplotlib.lines import Line2D
 
-from cmrkit.cohort.areas import label_areas
 from cmrkit.cohort.frames import LABELS, ROLES, VIEWS
 from cmrkit.figures.frames import draw_contours
-from cmrkit.figures.style import DOUBLE_COLUMN_MM, LABEL_COLOURS, ROLE_COLOURS, size, style
+from cmrkit.figures.style import DOUBLE_COLUMN_MM, LABEL_COLOURS, size, style
 
 VIEW_NAMES = {"4ch": "four-chamber", "2ch": "two-chamber", "sax": "short axis"}
 ROLE_NAMES = {"gan": "PG-GAN", "unet": "U-Net", "external": "external"}
@@ -97,39 +96,6 @@ def patient_rows(frames, count):
         ordered = first.loc[chosen].assign(rank=rank).sort_values("rank", kind="stable")
         rows[view, SIDE_BY_SIDE] = ordered.index.to_numpy()
     return rows
-
-
-def description_figure(frames, masks):
-    """Patients and frames a role, and how large the chambers are.
-
-    Args:
-        frames: frame table, n rows, numbered from 0.
-        masks: [n, R, R] uint8, its label maps.
-
-    Returns:
-        matplotlib Figure. Where no source states a pixel size, it says so in place of areas.
-    """
-    _check(frames, masks, masks)
-    areas = label_areas(masks, frames).merge(frames[["frame_id", "role", "source"]], on="frame_id")
-    areas = areas[areas["area_mm2"] > 0].assign(area_cm2=lambda table: table["area_mm2"] / 100)
-    views = [view for view in VIEWS if view in set(frames["view"])]
-    roles = [role for role in ROLES if role in set(frames["role"])]
-    with style():
-        figure = plt.figure(figsize=size(DOUBLE_COLUMN_MM, 100))
-        top, bottom = figure.subfigures(2, 1, height_ratios=[1, 1.15])
-        left, right = top.subplots(1, 2)
-        _draw_patients(left, frames, roles)
-        _draw_frames(right, frames, roles, views)
-        wide = [1 + areas.loc[areas["view"] == view, "label"].nunique() for view in views]
-        axes = bottom.subplots(1, len(views), width_ratios=wide, squeeze=False)[0]
-        for axis, view in zip(axes, views, strict=True):
-            stated = frames.loc[frames["view"] == view, "spacing_row_mm"].notna().any()
-            _draw_areas(axis, areas[areas["view"] == view], roles, view, stated)
-        handles = [plt.Rectangle((0, 0), 1, 1, color=ROLE_COLOURS[role]) for role in roles]
-        names = [ROLE_NAMES[role] for role in roles]
-        bottom.legend(handles, names, loc="outside lower center", ncols=len(roles))
-        figure.suptitle(f"{_noun(frames)}s of the study".capitalize(), fontsize=8)
-    return figure
 
 
 # -- what is shown ------------------------------------------------------------------------------
@@ -239,42 +205,3 @@ def _legend(figure, masks):
     handles = [Line2D([], [], color=LABEL_COLOURS[name]) for name in names]
     if names:
         figure.legend(handles, names, loc="outside lower center", ncols=len(names))
-
-
-def _draw_patients(axis, frames, roles):
-    counts = [frames.loc[frames["role"] == role, "patient_id"].nunique() for role in roles]
-    bars = axis.bar(roles, counts, color=[ROLE_COLOURS[role] for role in roles])
-    axis.bar_label(bars)
-    axis.set(ylabel="patients", title="Patients a role")
-    _name_roles(axis, roles)
-
-
-def _draw_frames(axis, frames, roles, views):
-    base = np.zeros(len(roles))
-    for shade, view in zip(sns.color_palette("Greys", len(views) + 2)[1:], views, strict=False):
-        counts = [((frames["role"] == role) & (frames["view"] == view)).sum() for role in roles]
-        axis.bar(roles, counts, bottom=base, color=shade, label=VIEW_NAMES[view])
-        base = base + counts
-    axis.set(ylabel="frames", title="Frames a role and view")
-    axis.legend(loc="upper left", bbox_to_anchor=(1, 1))
-    _name_roles(axis, roles)
-
-
-def _name_roles(axis, roles):
-    axis.set_xticks(range(len(roles)), [ROLE_NAMES[role] for role in roles])
-
-
-def _draw_areas(axis, areas, roles, view, spacing_stated):
-    axis.set_title(f"Chamber areas, {VIEW_NAMES[view]}")
-    if areas.empty:
-        reason = "no chamber annotated" if spacing_stated else "pixel size not stated"
-        axis.text(0.5, 0.5, f"no area:\n{reason}", ha="center", transform=axis.transAxes)
-        axis.set(xticks=[], yticks=[])
-        return
-    order = [name for name in LABELS.values() if name in set(areas["label"])]
-    sns.boxplot(
-        areas, x="label", y="area_cm2", hue="role", order=order, hue_order=roles, ax=axis,
-        palette=ROLE_COLOURS, fliersize=0.6, linewidth=0.6, legend=False,
-    )  # fmt: skip
-    axis.set(xlabel="", ylabel="area in a frame (cm²)", ylim=(0, None))
-    axis.set_xticks(range(len(order)), [name.replace(" ", "\n") for name in order])

@@ -19,7 +19,6 @@ LABEL_COLOURS = dict(
     zip([name for number, name in LABELS.items() if number], _PALETTE, strict=False)
 )
 ARM_COLOURS = {"patient": _PALETTE[0], "synthetic": _PALETTE[1]}
-ROLE_COLOURS = {"gan": _PALETTE[4], "unet": _PALETTE[2], "external": _PALETTE[7]}
 
 RC = {
     "figure.constrained_layout.use": True,

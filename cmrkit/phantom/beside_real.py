@@ -15,6 +15,8 @@ from cmrkit.phantom.realism import compare, grey_histogram, radial_power
 SIMULATION = paths.REPOSITORY / "reports" / "simulation"
 """What was measured on real data once and is committed, for readers who have none."""
 
+MOST_FRAMES = 1000  # a set; medians and percentiles need no more
+
 
 def real_frames(name, folder, resolution, fov_mm, assumed_spacing_mm, crop="motion"):
     """Short-axis frames of a real data set, preprocessed as those of a study.
@@ -37,29 +39,29 @@ def real_frames(name, folder, resolution, fov_mm, assumed_spacing_mm, crop="moti
         return load_part(scratch, views=["sax"], annotated=True)
 
 
-def middle_frames(frames, images, masks):
+def middle_rows(frames):
     """Short-axis frames of the middle half of each patient's stack, where both ventricles are cut.
 
     Args:
-        frames: frame table, numbered from 0.
-        images, masks: [n, R, R] uint8, its pixels.
+        frames: frame table.
 
     Returns:
-        (images, masks) of those frames.
+        [n] labels of its rows, evenly spread where there are more than `MOST_FRAMES`.
     """
     sax = frames[frames["view"] == "sax"]
     slices = sax.groupby("patient_id")["slice_index"]
     middle = (slices.transform("min") + slices.transform("max")) / 2
     quarter = (slices.transform("max") - slices.transform("min")) / 4
     rows = sax.index[(sax["slice_index"] - middle).abs() <= quarter].to_numpy()
-    return images[rows], masks[rows]
+    return rows[:: -(-len(rows) // MOST_FRAMES)] if len(rows) else rows
 
 
 def sets_beside(frames, images, masks, real_data, **settings):
     """The simulated frames of a study, and all real ones at hand.
 
     Args:
-        frames, images, masks: a study's patients, simulated, real or both.
+        frames: frame table of a study's patients, simulated, real or both, numbered from 0.
+        images, masks: [n, R, R] uint8, its pixels.
         real_data: further real data sets, each `name=folder`.
         settings: of `real_frames`.
 
@@ -68,14 +70,14 @@ def sets_beside(frames, images, masks, real_data, **settings):
     """
     sets = {}
     for source in frames["source"].unique():
-        own = frames[(frames["source"] == source) & (frames["view"] == "sax")]
-        if len(own):
-            rows = own.index.to_numpy()
-            sets[source] = middle_frames(own.reset_index(drop=True), images[rows], masks[rows])
+        rows = middle_rows(frames[frames["source"] == source])
+        if len(rows):
+            sets[source] = images[rows], masks[rows]
     for entry in real_data:
         name, folder = entry.split("=", 1)
         real = real_frames(name, folder, **settings)
-        sets[name] = middle_frames(real.frames, real.images, real.masks)
+        rows = middle_rows(real.frames)
+        sets[name] = real.images[rows], real.masks[rows]
     return sets
 
 

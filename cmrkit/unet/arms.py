@@ -69,7 +69,8 @@ def _labelled_by_hand(synthetic, folder):
     if folder is None:
         raise ValueError("manual_folder: None; give the folder of masks for arm synthetic-manual")
     drawn = read_drawn_masks(folder)
-    chosen = synthetic.take(synthetic.frames["frame_id"].isin(drawn.frames["frame_id"]).to_numpy())
+    chosen = synthetic.frames["frame_id"].isin(drawn.frames["frame_id"]).to_numpy()
+    chosen = synthetic.take(chosen).load()
     order = drawn.frames["frame_id"].tolist()
     drawn = drawn.take([order.index(name) for name in chosen.frames["frame_id"]])
     if len(chosen.frames) < len(order) or (chosen.images != drawn.images).any():

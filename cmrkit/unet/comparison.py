@@ -51,8 +51,9 @@ def train_arm(data, labels, terms, seed, about, on_tick=None):
     validation = None
     if terms.validation_share:
         data, aside = hold_out(data, terms.validation_share, seed)
-        aside = draw_frames(aside, min(VALIDATION_FRAMES, len(aside.frames)), seed)
+        aside = draw_frames(aside, min(VALIDATION_FRAMES, len(aside.frames)), seed).load()
         validation = aside.images, aside.masks, aside.frames["labels_present"]
+    data = data.load()
     model = train_unet(
         data.images,
         data.masks,

@@ -35,10 +35,10 @@ def segment(model, images, batch=64):
         )
     device = next(model.network.parameters()).device
     number_of = np.array([0, *model.labels], np.uint8)
-    masks = np.empty_like(images)
+    masks = np.empty(images.shape, np.uint8)
     with torch.inference_mode(), mixed_precision(device):
         for start in range(0, len(images), batch):
-            frames = torch.from_numpy(images[start : start + batch, None]).to(device)
+            frames = torch.from_numpy(images[start : start + batch]).unsqueeze(1).to(device)
             logits = model.network(standardise(frames.float()))
             channels = logits.max(dim=1).indices  # argmax is 20 times slower on a CPU
             masks[start : start + batch] = number_of[channels.cpu().numpy()]

@@ -65,7 +65,7 @@ def offer_for_drawing(synthetic, count, seed, folder):
         folder: as in `export_for_drawing`.
     """
     if not (Path(folder) / _INDEX).exists():
-        chosen = draw_frames(synthetic, min(count, len(synthetic.frames)), seed)
+        chosen = draw_frames(synthetic, min(count, len(synthetic.frames)), seed).load()
         export_for_drawing(chosen.frames, chosen.images, common_labels(chosen), folder)
 
 
