@@ -5,12 +5,14 @@
 A rule runs again when its parameters, its inputs, its notebook or the modules it uses change.
 """
 
+import os
 import sys
 
 from snakemake.exceptions import WorkflowError
 
 from cmrkit import paths
 from cmrkit.audit.answers import answer_files
+from cmrkit.cohort.readers.files import folder_state
 from cmrkit.cohort.readers.stack_list import corrections
 from cmrkit.study import load_study
 
@@ -24,6 +26,10 @@ try:
     ANSWERS = answer_files(paths.study_folder(STUDY) / "reading")
 except ValueError as error:
     raise WorkflowError(str(error)) from None
+
+# a file repaired or a mask added in the user's folders reads the cohort again
+GIVEN_FOLDERS = [PARAMETERS["01_cohort"][key] for key in ("data", "external_data")]
+FOUND = [folder_state(os.path.expanduser(folder)) for folder in GIVEN_FOLDERS]
 
 WORK = str(paths.study_folder(STUDY))
 REPORT = str(paths.report_folder(STUDY))
@@ -97,7 +103,7 @@ rule cohort:
         code("figures/cohort.py", "figures/stacks.py", "figures/realism.py"),
     output: COHORT[0], directory(COHORT[1]), f"{TABLES}/cohort.csv", figure("figure1_cohort")
     log: notebook=f"{REPORT}/01_cohort.ipynb"
-    params: PARAMETERS["01_cohort"], CORRECTIONS
+    params: PARAMETERS["01_cohort"], CORRECTIONS, FOUND
     threads: workflow.cores
     message: "01_cohort: who are the patients, and what does a frame look like?"
     shell: run("01_cohort")

@@ -138,7 +138,10 @@ def test_an_assumed_pixel_size_shapes_the_frame():
         ({"masks": np.full((1, 8, 8), 9, np.uint8)}, "unknown label 9"),
         ({"labels_present": []}, "labels_present: 0 values for 1 phases"),
         ({"spacing_mm": None}, "give assumed_spacing_mm"),
-        ({"spacing_mm": (0.0, 1.0)}, "above 0"),
+        ({"spacing_mm": (0.0, 1.0)}, "0 x 1; pixels are 0.02 to 20 mm"),
+        ({"spacing_mm": (0.00125, 0.00125)}, "correct the header"),
+        ({"spacing_mm": (1.25, 1250.0)}, "1.25 x 1250; pixels are"),
+        ({"spacing_mm": (np.nan, 1.0)}, "nan x 1"),
     ],
 )
 def test_a_slice_that_cannot_be_used_is_refused_with_a_reason(change, message):

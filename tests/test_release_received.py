@@ -80,6 +80,18 @@ def another_table(bundle):
     write_checksums(bundle)
 
 
+def drop_masks(bundle):
+    shutil.rmtree(bundle / "frames.zarr" / "mask")
+    write_checksums(bundle)
+
+
+def drop_a_fact(bundle):
+    facts = json.loads((bundle / "bundle.json").read_text())
+    del facts["frames"]
+    (bundle / "bundle.json").write_text(json.dumps(facts))
+    write_checksums(bundle)
+
+
 def another_kind(bundle):
     (bundle / "bundle.json").write_text(json.dumps({"kind": "other"}))
     write_checksums(bundle)
@@ -96,6 +108,9 @@ def another_kind(bundle):
         (lambda b: (b / "bundle.json").unlink(), "no bundle.json in it"),
         (lambda b: (b / "bundle.json").write_text("{"), "bundle.json: damaged"),
         (another_kind, "foreign or of another version"),
+        (lambda b: (b / "bundle.json").write_text("[]"), "bundle.json: damaged"),
+        (drop_a_fact, "bundle.json: damaged, frames; ask for the bundle again"),
+        (drop_masks, "'mask': None.; ask for the bundle again"),
         (drop_rows, "ask for the bundle again"),
         (another_table, "not the columns of a synthetic cohort"),
     ],

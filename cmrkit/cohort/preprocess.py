@@ -12,6 +12,7 @@ from cmrkit.cohort.frames import LABELS
 
 CROPS = ("centre", "motion", "mask")
 PERCENTILES = 1, 99
+PIXEL_MM = 0.02, 20.0  # of a mouse's heart to the coarsest scout; beyond, the header is wrong
 MOTION_SMOOTHING_MM = 12.0  # joins the moving walls of one heart
 MOTION_PRIOR_MM = 60.0  # operators place the heart near the middle of the field of view
 
@@ -128,15 +129,18 @@ def frame_grid(cine, resolution, fov_mm, assumed_spacing_mm=None, crop="centre")
         `FrameGrid`.
 
     Raises:
-        ValueError: no spacing, or an unknown crop.
+        ValueError: no spacing or an absurd one, or an unknown crop.
     """
     spacing = cine.spacing_mm
     if spacing is None:
         if assumed_spacing_mm is None:
             raise ValueError("spacing_mm: not stated in the source; give assumed_spacing_mm")
         spacing = (assumed_spacing_mm,) * 2
-    if not (np.isfinite(spacing).all() and min(spacing) > 0):
-        raise ValueError(f"spacing_mm: {spacing}; pixel sizes are above 0")
+    if not all(PIXEL_MM[0] <= size <= PIXEL_MM[1] for size in spacing):
+        raise ValueError(
+            f"spacing_mm: {spacing[0]:g} x {spacing[1]:g}; pixels are {PIXEL_MM[0]:g} to "
+            f"{PIXEL_MM[1]:g} mm; correct the header"
+        )
     if crop not in CROPS:
         raise ValueError(f"crop: {crop!r}; use one of {', '.join(CROPS)}")
     centre = None

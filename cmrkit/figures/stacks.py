@@ -2,39 +2,52 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.backends.backend_pdf import PdfPages
 
-MOST = 24
-ACROSS = 6
+from cmrkit.figures.style import DOUBLE_COLUMN_MM, size, style
+
+ACROSS, DOWN = 6, 4  # cines a page
 
 
-def stack_sheet(archive, table):
-    """Draw one picture a cine, those judged with least certainty first.
+def write_stack_sheets(archive, table, path):
+    """Draw one picture a cine, those judged with least certainty first, as pages of a PDF.
 
     Args:
         archive: `DicomArchive`.
         table: its list of cines, as `stack_list.review` returns it.
+        path: PDF to write.
 
     Returns:
-        figure of at most `MOST` cines, the end of each `stack_id` above its picture.
+        the first page as a figure. Above each picture stand the view, the end of its `stack_id`,
+        and how many positions and phases it has; a question mark where the view is doubtful.
     """
     # two rows that claim one view are as doubtful as one that hardly looks like any
     doubtful = ~table["clear"].astype(bool)
     doubtful |= table.duplicated(["patient_id", "judged"], keep=False)
     shown = table.assign(doubtful=doubtful).sort_values("doubtful", ascending=False, kind="stable")
-    shown = shown.head(MOST)
-    down = int(np.ceil(len(shown) / ACROSS))
+    first, temporary = None, path.with_name(f".{path.name}")
+    with style(), PdfPages(temporary, metadata={"CreationDate": None, "ModDate": None}) as pdf:
+        for start in range(0, len(shown), ACROSS * DOWN):
+            page = _page(archive, shown.iloc[start : start + ACROSS * DOWN])
+            pdf.savefig(page, dpi=150)
+            plt.close(page)  # a notebook shows open figures once more
+            first = first or page
+    temporary.replace(path)
+    return first
+
+
+def _page(archive, table):
+    down = int(np.ceil(len(table) / ACROSS))
     figure, axes = plt.subplots(
-        down, ACROSS, figsize=(170 / 25.4, down * 1.45), squeeze=False, layout="constrained"
+        down, ACROSS, figsize=size(DOUBLE_COLUMN_MM, 37 * down), squeeze=False
     )
     for axis in axes.flat:
         axis.set_axis_off()
-    for axis, row in zip(axes.flat, shown.itertuples(), strict=False):
+    for axis, row in zip(axes.flat, table.itertuples(), strict=False):
         try:
             picture = archive.picture(row.patient_id, row.stack_id)
             low, high = np.percentile(picture, (1, 99))
-            axis.imshow(
-                picture, cmap="gray", vmin=low, vmax=high, aspect=row.row_mm / row.column_mm
-            )
+            axis.imshow(picture, vmin=low, vmax=high, aspect=row.row_mm / row.column_mm)
         except ValueError as error:
             axis.text(0, 0.5, str(error)[:60], fontsize=5, wrap=True)
         left_out = f"left out ({row.judged})"
@@ -43,5 +56,4 @@ def stack_sheet(archive, table):
             f"{row.view or left_out}{doubt}\n{row.stack_id[-4:]}: {row.positions} x {row.phases}",
             fontsize=6, color="black" if row.view else "0.5",
         )  # fmt: skip
-    plt.close(figure)  # a notebook shows open figures once more
     return figure

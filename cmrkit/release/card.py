@@ -100,7 +100,7 @@ are, below 1 is poorer, far above 1 means shapes that patients do not have.
 {% for name, text in extra.items() -%}
 | `{{ name }}/` | {{ text }} |
 {% endfor -%}
-| `load_example.py` | ten lines that read them, with numpy, pandas, pyarrow and zarr alone |
+| `load_example.py` | ten lines that read them: numpy, pandas, pyarrow, zarr 3 or newer |
 | `bundle.json` | the facts of this card, for programs |
 | `SHA256SUMS` | checksums: `sha256sum -c SHA256SUMS` |
 

@@ -2,8 +2,9 @@
 
 An image is a Secondary Capture, since no scanner acquired it, of conversion type SYN, derived, with
 `Synthetic Data` set to YES (0008,001C, DICOM PS3.3 C.12.1). Its mask is a Segmentation of the
-same frame. Identifiers follow from generator, seed and frame, so the same bundle gives the same
-bytes. A validator older than (0008,001C) reports that attribute as unknown, and nothing else.
+same frame. Identifiers follow from generator, seed, truncation and frame, so the same bundle gives
+the same bytes. A validator older than (0008,001C) reports that attribute as unknown, and nothing
+else.
 """
 
 from importlib.metadata import version
@@ -110,6 +111,7 @@ def segmentation_dataset(picture, mask, row, about):
         software_versions=version("cmrkit"), device_serial_number="none",
         content_label="CHAMBERS", content_description="Synthetic chambers",
     )  # fmt: skip
+    ds.ContentCreatorName = None  # must be there, and nobody drew it
     del ds.ContributingEquipmentSequence  # would name an acquisition that never was
     ds.SyntheticData = "YES"
     ds.PatientOrientation = None
@@ -125,4 +127,6 @@ def segmentation_dataset(picture, mask, row, about):
 
 
 def _uid(about, what):
-    return generate_uid(entropy_srcs=[about["generator"], str(about["seed"]), what])
+    """Identifier that follows from all that decides the pixels."""
+    decides = [about["generator"], str(about["seed"]), str(about["truncation"])]
+    return generate_uid(entropy_srcs=[*decides, what])

@@ -51,11 +51,11 @@ def _check_contents(bundle, facts):
     wanted = {view: count for view, count in facts["frames"].items() if count}
     shape = (len(frames), facts["resolution"], facts["resolution"])
     group = zarr.open_group(bundle / "frames.zarr", mode="r")
-    shapes = {name: group[name].shape for name in ("image", "mask")}
+    shapes = {name: group[name].shape if name in group else None for name in ("image", "mask")}
     if counts != wanted or set(shapes.values()) != {shape}:
         raise ValueError(
             f"{bundle}: the card says {wanted} frames of {facts['resolution']} pixels, the table "
-            f"has {counts}, the pixels {shapes['image']}; ask for the bundle again"
+            f"has {counts}, the pixels {shapes}; ask for the bundle again"
         )
 
 
