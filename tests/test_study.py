@@ -97,7 +97,8 @@ def test_every_committed_study_is_valid(path, tmp_path):
     received = tree.get("03_synthetic_cohort", {}).get("synthetic_source") == "bundle"
     simulated = tree.get("01_cohort", {}).get("source", "simulated") == "simulated"
     if received:
-        facts = {"kind": KIND, "frames": {"sax": 9}, "resolution": 64, "spacing_mm": 2.65625}
+        facts = {"kind": KIND, "frames": {"sax": 9}, "resolution": 64, "spacing_mm": 2.65625,
+                 "audits": {}}  # fmt: skip
         (tmp_path / "bundle.json").write_text(json.dumps(facts))
     load_study(path, {"data": "" if simulated and not received else str(tmp_path)})
 
