@@ -71,8 +71,10 @@ class Generator(nn.Module):
         Returns:
             [N, C, resolution, resolution] float32, data in -1 to 1.
 
-        Choice: the view as a one-hot beside the normalised latent, like the class labels of the
-        published code; nothing is added where there is one view.
+        Choice: the view as a one-hot beside the normalised latent. The published code puts its
+        class labels there too, but normalises latent and labels together, so that the labels shrink
+        with the length of the latent; here a view counts the same whatever the latent is. Nothing
+        is added where there is one view.
         """
         return self.draw(self.start(z, view), resolution, alpha)
 

@@ -51,21 +51,24 @@ class Trainer:
     def enter_level(self):
         """Get the level's frames, and a fresh Adam for each network, once a level.
 
-        Source: the published code resets Adam's state when a level begins.
+        Choice: once a level. The published code resets Adam's state twice, when the fade of a level
+        begins and when it ends; at its end neither the layers nor their gradients change abruptly,
+        so there is nothing to forget.
         """
         stage = growth.stage(self.recipe, self.images_shown)
         if stage.level == self.level:
             return
         self.level = stage.level
+        self.frames = None  # the level before makes room
         frames = level_frames(self.data, stage.resolution)
         self.frames = frames.permute(0, 2, 3, 1).contiguous().to(self.job.device)  # [N, R, R, C]
-        gpu = self.job.device.type == "cuda"
+        # Choice: several processes are not recorded; their averages would be recorded with them.
+        recorded = self.job.device.type == "cuda" and self.job.world == 1
         settings = {"lr": self.recipe.learning_rate, "betas": (0.0, 0.99), "eps": 1e-8}
-        settings |= {"fused": True, "capturable": gpu}
+        settings |= {"fused": True, "capturable": recorded}
         self.adam_g = torch.optim.Adam(self.generator.parameters(), **settings)
         self.adam_d = torch.optim.Adam(self.discriminator.parameters(), **settings)
-        # Choice: several processes are not recorded; their averages would be recorded with them.
-        self.run = RecordedStep(self.step) if gpu and self.job.world == 1 else self.step
+        self.run = RecordedStep(self.step) if recorded else self.step
 
     def tick(self):
         """Train until the next tick ends; nothing in a step waits for the device.
@@ -149,16 +152,17 @@ class Trainer:
     def generator_step(self, draws, alpha):
         """Make frames that score a little higher; the discriminator's weights are not tracked."""
         resolution = self.frames.shape[1]
-        self.discriminator.requires_grad_(False)
-        fake = self.generator(draws.z_generator, draws.view, resolution, alpha)
-        score = self.discriminator(fake, draws.view, alpha)
         judge = losses.wgan_generator if self.recipe.loss == "wgan-gp" else losses.ns_generator
-        loss = judge(score)
-        self.adam_g.zero_grad()
-        loss.backward()
+        self.discriminator.requires_grad_(False)
+        try:
+            fake = self.generator(draws.z_generator, draws.view, resolution, alpha)
+            loss = judge(self.discriminator(fake, draws.view, alpha))
+            self.adam_g.zero_grad()
+            loss.backward()
+        finally:  # a recording that fails in here is followed by plain steps
+            self.discriminator.requires_grad_(True)
         self.job.average_gradients(self.generator)
         self.adam_g.step()
-        self.discriminator.requires_grad_(True)
         return loss
 
     @torch.no_grad()
