@@ -281,10 +281,29 @@ def test_hopeless_training_is_stopped_after_three_ticks(loss, change, cause):
 
 def test_stop_points_to_the_checkpoint_from_before_the_bad_ticks():
     good, bad = line(), line(ms_ssim=0.9)
-    with pytest.raises(watch.TrainingStopped, match=r"last good checkpoint: good$"):
+    with pytest.raises(
+        watch.TrainingStopped,
+        match=r"train anew with .*; frames can be sampled from the last good checkpoint: good$",
+    ):
         watch.check(tiny_recipe(), [good, bad, bad, bad], ["best", "good", "bad 1", "bad 2"])
     with pytest.raises(watch.TrainingStopped, match=r"last good checkpoint: bad 2$"):
         watch.check(tiny_recipe(), [line(loss_d=float("inf"))], ["good", "bad 1", "bad 2"])
+
+
+def test_realism_samples_a_view_once(data, monkeypatch):
+    """As many frames as there are patients' frames in a half, for each view."""
+    seen = watch.Watch(load_training_data(data), 16, seed=1)
+    trainer = Trainer(tiny_recipe(), load_training_data(data), Processes(0, 1, torch.device("cpu")))
+    trainer.images_shown = 384
+    sample, drawn = watch.sample, []
+
+    def spy(generator, seed, indices, views):
+        drawn.append((len(indices), set(views)))
+        return sample(generator, seed, indices, views)
+
+    monkeypatch.setattr(watch, "sample", spy)
+    seen.realism(trainer.sampler())
+    assert drawn == [(6, {view}) for view in VIEWS]
 
 
 def test_alike_frames_of_an_untrained_or_fading_generator_do_not_stop_it():
@@ -318,6 +337,17 @@ def test_generator_step_leaves_the_discriminator_alone(data):
     after = list(trainer.discriminator.parameters())
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
     assert all(weight.grad is None and weight.requires_grad for weight in after)
+
+
+def test_step_that_fails_halfway_is_followed_by_whole_ones(data, monkeypatch):
+    """As a recording that fails: it is warned of, and the next step runs plainly."""
+    trainer = Trainer(tiny_recipe(), load_training_data(data), Processes(0, 1, torch.device("cpu")))
+    trainer.enter_level()
+    with monkeypatch.context() as patched:
+        patched.setattr(losses, "ns_generator", lambda score: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            trainer.step(_draws(trainer), None, False)
+    assert trainer.step(_draws(trainer), None, False).isfinite().all()
 
 
 def _draws(trainer):
