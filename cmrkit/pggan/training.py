@@ -6,18 +6,21 @@ moving average; resolution and fade follow from the images shown (`growth.stage`
 
 import argparse
 import copy
+import os
 import sys
 import time
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
 import torch
 
-from cmrkit.pggan import growth, losses, processes
+from cmrkit.pggan import growth, losses, origin, processes
 from cmrkit.pggan.checkpoint import RunFolder
 from cmrkit.pggan.data import draw_tick, level_frames, load_training_data, to_signed
 from cmrkit.pggan.graphs import RecordedStep
 from cmrkit.pggan.layers import downsample, fade_in, upsample
+from cmrkit.pggan.lock import die_with, sole_writer
 from cmrkit.pggan.memory import keep_freed_memory
 from cmrkit.pggan.networks import Discriminator, Generator
 from cmrkit.pggan.recipe import GROUP, Recipe
@@ -42,6 +45,7 @@ class Trainer:
         self.generator = Generator(recipe, rng).to(job.device)
         self.discriminator = Discriminator(recipe, rng).to(job.device)
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
+        self.computed_in = str(self.generator.dtype).removeprefix("torch.")
         self.images_shown = 0
         self.level = None
         self.rows_of_view = [np.flatnonzero(data.view == v) for v in range(len(recipe.views))]
@@ -193,7 +197,8 @@ def train(recipe, data_path, folder, on_tick=None):
         path of `generator.safetensors`, the averaged weights.
 
     Raises:
-        ValueError: data or checkpoints in the folder do not fit the recipe.
+        ValueError: data or checkpoints in the folder do not fit the recipe, another training
+            writes the folder, or the processes do not start from the same place.
         watch.TrainingStopped: not finite, collapsed or saturated; names the last good checkpoint.
         processes.ProcessLost: another process of the job stopped.
     """
@@ -203,17 +208,30 @@ def train(recipe, data_path, folder, on_tick=None):
     _check_data(recipe, data, data_path)
     trainer = Trainer(recipe, data, job)
     run = RunFolder(folder, recipe, data_path)
-    run.resume(trainer)
-    record = Record(run, trainer, on_tick) if job.rank == 0 else None
-    while trainer.images_shown < growth.total_images(recipe):
+    with sole_writer(folder) if job.rank == 0 else nullcontext():
+        run.resume(trainer)
+        job.agree("computed_in", trainer.computed_in, "use machines of one kind")
+        job.agree("images_shown", trainer.images_shown, f"let all see the same {folder}")
+        _train_to_the_end(trainer, run, on_tick)
+        job.leave()
+    return run.generator
+
+
+def _train_to_the_end(trainer, run, on_tick):
+    total = growth.total_images(trainer.recipe)
+    finished = trainer.images_shown >= total
+    record = Record(run, trainer, on_tick) if trainer.job.rank == 0 else None
+    if record and trainer.images_shown:
+        remark = origin.remark(run.path, run.trained_by, finished)
+        if remark:
+            print(remark, flush=True)
+    while trainer.images_shown < total:
         start, began = trainer.images_shown, time.perf_counter()
         found = trainer.tick()
         if record:
             record.tick(trainer, start, found, began, time.perf_counter() - began)
-    if record:
+    if record and not (finished and run.generator.exists()):
         run.save_generator(trainer)
-    job.leave()
-    return run.generator
 
 
 def _check_data(recipe, data, path):
@@ -233,6 +251,8 @@ def main():
     parser.add_argument("--data", required=True, help="file written by save_training_data")
     parser.add_argument("--folder", required=True, help="run folder; gone on with if not empty")
     arguments = parser.parse_args()
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        die_with(os.getppid())  # torch.distributed.run, whose kill -9 would leave us training
     try:
         train(Recipe.load(arguments.recipe), arguments.data, arguments.folder, print_line)
     except (ValueError, FileNotFoundError, RuntimeError) as error:
