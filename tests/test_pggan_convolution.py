@@ -1,3 +1,5 @@
+import threading
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -45,9 +47,38 @@ def test_a_penalty_of_its_gradient_has_the_derivatives_of_torch(kernel, stride, 
 def test_weights_are_left_out_where_only_the_gradient_of_frames_is_asked_for():
     x, weight, bias = given(3)
     with gradient_of_frames_alone():
-        conv2d(x, weight, bias).sum().backward()
-    assert x.grad is not None
-    assert weight.grad is None
+        found = torch.autograd.grad(
+            conv2d(x, weight, bias).sum(), (x, weight), create_graph=True, allow_unused=True
+        )
+    assert found[0] is not None
+    assert found[1] is None
+
+
+def test_a_penalty_on_another_thread_does_not_take_the_gradients_of_weights():
+    inside, done = threading.Event(), threading.Event()
+
+    def penalty_elsewhere():
+        with gradient_of_frames_alone():
+            inside.set()
+            done.wait(60)
+
+    other = threading.Thread(target=penalty_elsewhere)
+    other.start()
+    inside.wait(60)
+    x, weight, bias = given(3)
+    conv2d(x, weight, bias).sum().backward()
+    done.set()
+    other.join()
+    assert weight.grad is not None
+    assert bias.grad is not None
+
+
+def test_blocks_within_blocks_end_one_by_one():
+    x, weight, bias = given(3)
+    with gradient_of_frames_alone():
+        with gradient_of_frames_alone():
+            pass
+        torch.autograd.grad(conv2d(x, weight, bias).sum(), x, create_graph=True)
 
 
 def test_a_derivative_that_it_does_not_have_is_an_error_and_not_a_wrong_number():

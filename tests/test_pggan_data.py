@@ -1,5 +1,9 @@
 """The training file, what the networks see of it, and the way back from channels to labels."""
 
+import gc
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -44,6 +48,40 @@ def test_level_frames_average_image_and_label_maps(tmp_path):
     assert full[0, 2].float().mean() == 255 / 2
     assert full[1, 2].unique().tolist() == [0]
     assert half[0, 0, 0, 0] == round((0 + 1 + 8 + 9) / 4)
+
+
+def peak_growth(work):
+    """MiB of memory at the peak of some work, above what was in use before it."""
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is measured anew
+    before = _memory("VmRSS")
+    kept = work()
+    return (_memory("VmHWM") - before) / 2**10, kept
+
+
+def _memory(name):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(name)).split()[1])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory from /proc")
+@pytest.mark.parametrize("resolution", [128, 64])
+def test_level_frames_take_little_more_memory_than_they_leave(resolution):
+    pixels = torch.zeros(2048, 128, 128, dtype=torch.uint8)
+    view = torch.zeros(2048, dtype=torch.int64)
+    given = data.TrainingData(pixels, pixels, view, ("sax",), (1, 2, 3, 4, 5))
+    data.level_frames(given.take(slice(0, 8)), resolution)  # starts threads and allocators
+    grown, frames = peak_growth(lambda: data.level_frames(given, resolution))
+    assert grown < frames.numel() / 2**20 + 300
+
+
+def test_level_frames_do_not_depend_on_the_chunk(tmp_path):
+    write(tmp_path / "d.safetensors")
+    found = data.load_training_data(tmp_path / "d.safetensors")
+    for resolution in (8, 4):
+        one, other = (data.level_frames(found, resolution, chunk=n) for n in (1, 4))
+        assert torch.equal(one, other)
+        assert one.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_signed_frames_run_from_minus_one_to_one():

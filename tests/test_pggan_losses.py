@@ -66,11 +66,11 @@ def test_penalty_is_safe_where_the_gradient_vanishes():
 
 
 @pytest.mark.parametrize("name", ["gradient_penalty", "r1_penalty"])
-def test_penalty_of_the_discriminator_has_the_right_derivative(name):
+def test_penalty_of_the_discriminator_has_the_right_derivative(name, monkeypatch):
     """Central differences in double precision, through the whole network."""
     recipe = quick(("4ch", "sax"), (1,), resolution=8, precision="fp32", widths=(4, 4))
     network = Discriminator(recipe, torch.Generator().manual_seed(0)).double()
-    network.dtype = torch.float64
+    monkeypatch.setattr(Discriminator, "dtype", torch.float64)
     rng = torch.Generator().manual_seed(1)
     real, fake = torch.randn(2, 4, 2, 8, 8, generator=rng, dtype=torch.float64)
     view, mix = torch.tensor([0, 0, 1, 1]), torch.rand(4, generator=rng, dtype=torch.float64)

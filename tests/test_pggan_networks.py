@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cmrkit.pggan import layers
-from cmrkit.pggan.networks import Discriminator, Generator
+from cmrkit.pggan.networks import Discriminator, Generator, compute_dtype
 from cmrkit.pggan.recipe import paper, quick
 
 
@@ -75,3 +75,21 @@ def test_discriminator_at_the_start_of_a_fade_sees_the_shrunken_frame():
 def test_same_seed_gives_the_same_weights():
     a, b = (Generator(tiny(), generator_of_seed(5)) for _ in range(2))
     assert all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("device", "capability", "avx512", "expected"),
+    [
+        ("cpu", (9, 0), False, torch.float32),  # a GPU in the same machine does not count
+        ("cpu", (7, 5), True, torch.bfloat16),
+        ("cuda", (7, 5), True, torch.float32),  # T4 and V100 would emulate it
+        ("cuda", (8, 0), False, torch.bfloat16),
+    ],
+)
+def test_auto_precision_is_what_the_device_has_instructions_for(
+    device, capability, avx512, expected, monkeypatch
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
+    assert compute_dtype("auto", torch.device(device)) == expected

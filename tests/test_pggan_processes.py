@@ -14,7 +14,7 @@ from pggan_runs import tiny_data, tiny_recipe
 
 from cmrkit.pggan import tensor_file
 from cmrkit.pggan.lines import read_lines
-from cmrkit.pggan.processes import Processes
+from cmrkit.pggan.processes import Processes, join
 from cmrkit.pggan.training import train
 from cmrkit.pggan.weights import KIND
 
@@ -106,3 +106,50 @@ def test_batch_that_does_not_split_is_refused_with_one_that_does(batch, world, m
         ValueError, match=re.escape(f"batch: {batch} ") + f".*multiple of {multiple}"
     ):
         Processes(0, world, torch.device("cpu")).share(batch, 4)
+
+
+OTHER_RANK_SEES_LESS = """
+import os
+from cmrkit.pggan import training
+from cmrkit.pggan.checkpoint import RunFolder
+listed = RunFolder.all
+if os.environ["RANK"] == "1":
+    RunFolder.all = lambda run: listed(run)[:-1]  # as from a share whose listing is stale
+training.main()
+"""
+
+
+def test_processes_that_see_other_checkpoints_are_refused(data, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_recipe(), data, tmp_path, on_tick=_stop_after_two)
+    (tmp_path / "stale.py").write_text(OTHER_RANK_SEES_LESS)
+    command = launch(tmp_path, data)
+    command[command.index("-m", 3) : command.index("--recipe")] = [tmp_path / "stale.py"]
+    search = {"PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run(
+        command, env=environment() | search, capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode
+    assert "ValueError: images_shown: rank 0 has 96, rank 1 has 48; let all see" in done.stderr
+
+
+def _stop_after_two(line):
+    if line["tick"] == 2:
+        raise KeyboardInterrupt
+
+
+def test_tasks_of_srun_that_know_nothing_of_each_other_are_refused(monkeypatch):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "4")
+    with pytest.raises(ValueError, match=r"srun: 4 tasks, .*torch\.distributed\.run"):
+        join()
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "1")
+    assert join().world == 1
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(ValueError, match=r"LOCAL_RANK: 2, .*--nproc-per-node=2"):
+        join()

@@ -193,6 +193,55 @@ def test_checkpoint_of_other_data_is_refused(unbroken, tmp_path):
         train(tiny_recipe(), other, unbroken)
 
 
+def auto_on_another_processor(monkeypatch):
+    have = torch.cpu._is_avx512_bf16_supported()
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: not have)
+
+
+def test_run_does_not_go_on_in_another_type_on_another_processor(data, tmp_path, monkeypatch):
+    recipe = tiny_recipe(precision="auto")
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, data, tmp_path, stop_after(4))
+    auto_on_another_processor(monkeypatch)
+    with pytest.raises(
+        ValueError, match=r"images_000000208\S+: trained in \w+, and this .*in \w+ .precision auto"
+    ):
+        train(recipe, data, tmp_path)
+
+
+def test_finished_run_is_returned_on_any_processor(data, tmp_path, monkeypatch):
+    """Also where it was stopped between its last checkpoint and its generator."""
+    recipe = tiny_recipe(precision="auto")
+    path = train(recipe, data, tmp_path)
+    before = tensor_file.digest(path)
+    auto_on_another_processor(monkeypatch)
+    assert tensor_file.digest(train(recipe, data, tmp_path)) == before
+    path.unlink()
+    assert tensor_file.digest(train(recipe, data, tmp_path)) == before
+    assert tensor_file.read(path, KIND)[1]["computed_in"] in ("bfloat16", "float32")
+
+
+def test_run_of_a_version_that_recorded_no_type_goes_on(unbroken, data, tmp_path, monkeypatch):
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_recipe(), data, tmp_path, stop_after(4))
+    path = last_checkpoint(tmp_path)
+    tensors, facts = tensor_file.read(path, KIND)
+    old = {k: v for k, v in facts.items() if k not in ("kind", "computed_in", "trained_by")}
+    tensor_file.write(path, KIND, tensors, old)
+    train(tiny_recipe(), data, tmp_path)
+    assert_same_end(tmp_path, unbroken)
+
+
+def test_run_goes_on_after_a_power_cut_within_a_line(unbroken, data, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_recipe(), data, tmp_path, stop_after(4))
+    for name in ("stats.jsonl", "realism.jsonl"):
+        with open(tmp_path / name, "a") as file:
+            file.write('{"kimg": 0.25')
+    train(tiny_recipe(), data, tmp_path)
+    assert_same_end(tmp_path, unbroken)
+
+
 @pytest.mark.parametrize("damage", ["truncated", "foreign", "pickled"])
 def test_damaged_and_foreign_checkpoints_are_refused_by_name(damage, unbroken, data, tmp_path):
     path = tmp_path / "checkpoints" / "images_000000384.safetensors"
@@ -281,10 +330,29 @@ def test_hopeless_training_is_stopped_after_three_ticks(loss, change, cause):
 
 def test_stop_points_to_the_checkpoint_from_before_the_bad_ticks():
     good, bad = line(), line(ms_ssim=0.9)
-    with pytest.raises(watch.TrainingStopped, match=r"last good checkpoint: good$"):
+    with pytest.raises(
+        watch.TrainingStopped,
+        match=r"train anew with .*; frames can be sampled from the last good checkpoint: good$",
+    ):
         watch.check(tiny_recipe(), [good, bad, bad, bad], ["best", "good", "bad 1", "bad 2"])
     with pytest.raises(watch.TrainingStopped, match=r"last good checkpoint: bad 2$"):
         watch.check(tiny_recipe(), [line(loss_d=float("inf"))], ["good", "bad 1", "bad 2"])
+
+
+def test_realism_samples_a_view_once(data, monkeypatch):
+    """As many frames as there are patients' frames in a half, for each view."""
+    seen = watch.Watch(load_training_data(data), 16, seed=1)
+    trainer = Trainer(tiny_recipe(), load_training_data(data), Processes(0, 1, torch.device("cpu")))
+    trainer.images_shown = 384
+    sample, drawn = watch.sample, []
+
+    def spy(generator, seed, indices, views):
+        drawn.append((len(indices), set(views)))
+        return sample(generator, seed, indices, views)
+
+    monkeypatch.setattr(watch, "sample", spy)
+    seen.realism(trainer.sampler())
+    assert drawn == [(6, {view}) for view in VIEWS]
 
 
 def test_alike_frames_of_an_untrained_or_fading_generator_do_not_stop_it():
@@ -318,6 +386,17 @@ def test_generator_step_leaves_the_discriminator_alone(data):
     after = list(trainer.discriminator.parameters())
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
     assert all(weight.grad is None and weight.requires_grad for weight in after)
+
+
+def test_step_that_fails_halfway_is_followed_by_whole_ones(data, monkeypatch):
+    """As a recording that fails: it is warned of, and the next step runs plainly."""
+    trainer = Trainer(tiny_recipe(), load_training_data(data), Processes(0, 1, torch.device("cpu")))
+    trainer.enter_level()
+    with monkeypatch.context() as patched:
+        patched.setattr(losses, "ns_generator", lambda score: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            trainer.step(_draws(trainer), None, False)
+    assert trainer.step(_draws(trainer), None, False).isfinite().all()
 
 
 def _draws(trainer):

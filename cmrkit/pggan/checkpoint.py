@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cmrkit.pggan import growth, tensor_file, watch
+from cmrkit.pggan import growth, origin, tensor_file, watch
 from cmrkit.pggan.lines import append_lines, read_lines
 from cmrkit.pggan.recipe import Recipe
 from cmrkit.pggan.weights import KIND, adam_state, load_adam, load_network, network_state
@@ -19,6 +19,8 @@ class RunFolder:
         realism: `realism.jsonl`, a line a measurement, view and scale.
         grids: folder of the fixed-latent frames.
         generator: the finished generator, averaged weights.
+        computed_in: type of the convolutions, e.g. "bfloat16"; None before the first checkpoint.
+        trained_by: codes that trained the run so far, like `origin.PRESENT`.
 
     Args:
         path: folder.
@@ -34,6 +36,8 @@ class RunFolder:
         self.generator = self.path / "generator.safetensors"
         self.statistics = self.path / "stats.jsonl"
         self.realism = self.path / "realism.jsonl"
+        self.computed_in = None
+        self.trained_by = []
 
     def all(self):
         """Paths of the checkpoints, in the order of training."""
@@ -43,13 +47,16 @@ class RunFolder:
         """Fill a trainer from the newest checkpoint, if there is one.
 
         Raises:
-            ValueError: the checkpoint is damaged, or of another recipe or other data.
+            ValueError: the checkpoint is damaged, or of another recipe or other data, or this
+                machine would go on in another type.
         """
         if not self.all():
             return
         path = self.all()[-1]
         tensors, facts = tensor_file.read(path, KIND, trainer.job.device)
         self._check_same_run(path, facts)
+        self._check_same_type(path, facts, trainer.computed_in)
+        self.computed_in, self.trained_by = facts.get("computed_in"), facts.get("trained_by", [])
         trainer.images_shown = facts["images_shown"]
         load_network(trainer.generator, tensors, "generator")
         load_network(trainer.discriminator, tensors, "discriminator")
@@ -89,7 +96,11 @@ class RunFolder:
             | adam_state(trainer.adam_d, trainer.discriminator, "adam_d")
         )
         path = self.checkpoints / f"images_{trainer.images_shown:09d}.safetensors"
-        tensor_file.write(path, KIND, tensors, self._facts(trainer))
+        self.computed_in = trainer.computed_in
+        if origin.PRESENT not in self.trained_by:
+            self.trained_by = [*self.trained_by, origin.PRESENT]
+        facts = self._facts(trainer) | {"trained_by": self.trained_by}
+        tensor_file.write(path, KIND, tensors, facts)
         best = self.best()
         for path in self.all()[:-KEPT]:
             if int(path.stem.removeprefix("images_")) != best:
@@ -104,7 +115,10 @@ class RunFolder:
         return min(found, key=lambda shown: sum(found[shown]), default=None)
 
     def save_generator(self, trainer):
-        """Write the averaged generator."""
+        """Write the averaged generator.
+
+        Choice: without `trained_by`, so that its bytes do not change with a comment of the code.
+        """
         tensors = network_state(trainer.average, "ema")
         tensor_file.write(self.generator, KIND, tensors, self._facts(trainer))
 
@@ -117,6 +131,7 @@ class RunFolder:
             "resolution": generator.resolution,
             "alpha": generator.alpha,
             "allowed": generator.allowed.tolist(),
+            "computed_in": self.computed_in,
         }
 
     def _check_same_run(self, path, facts):
@@ -129,3 +144,12 @@ class RunFolder:
                 )
         if facts["data"] != self.data_digest:
             raise ValueError(f"{path}: trained on other data; {remedy}")
+
+    def _check_same_type(self, path, facts, ours):
+        finished = facts["images_shown"] >= growth.total_images(self.recipe)
+        theirs = facts.get("computed_in", ours)  # not recorded by the first versions
+        if ours != theirs and not finished:
+            raise ValueError(
+                f"{path}: trained in {theirs}, and this machine would go on in {ours} (precision "
+                f"{self.recipe.precision}); go on where it began, or delete the folder"
+            )

@@ -7,6 +7,7 @@ import torch
 from cmrkit.pggan.data import Draws
 
 PLAIN_STEPS = 3  # before recording: they choose algorithms, compile kernels, allocate Adam's state
+UNRECORDED = "This instance was constructed with capturable=True"  # torch's warning begins so
 
 
 class RecordedStep:
@@ -47,7 +48,8 @@ class RecordedStep:
     def _run_plainly(self, draws, alpha, penalise):
         # On the stream that will be recorded, because autograd remembers the stream of each weight.
         self.stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self.stream):
+        with torch.cuda.stream(self.stream), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", UNRECORDED)  # they are the few before a recording
             result = self.step(draws, alpha, penalise)
         torch.cuda.current_stream().wait_stream(self.stream)
         return result

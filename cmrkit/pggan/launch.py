@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -10,11 +11,18 @@ from pathlib import Path
 from cmrkit.pggan import tensor_file
 from cmrkit.pggan.training import train
 
+# torch.distributed.run, which ends when the process that started it does.
+TIED_RUN = (
+    "import sys; from cmrkit.pggan.lock import die_with; die_with(int(sys.argv.pop(1))); "
+    "from torch.distributed.run import main; main()"
+)
+
 
 def run_folder(parent, recipe, data_path):
     """Folder of one run: another recipe or other frames get a folder of their own.
 
     Choice: so that a changed parameter neither meets nor destroys the checkpoints of another run.
+    The code counts not, or an edited comment would throw hours away: see `origin.remark`.
     """
     what = json.dumps(recipe.to_dict(), sort_keys=True) + tensor_file.digest(data_path)
     return Path(parent) / f"run-{hashlib.sha256(what.encode()).hexdigest()[:12]}"
@@ -35,6 +43,7 @@ def launch(recipe, data_path, parent, processes=1, on_tick=None):
 
     Raises:
         RuntimeError: a process of several stopped with an error.
+        ValueError: as from `training.train`, which also prints a line where other code trained.
     """
     folder = run_folder(parent, recipe, data_path)
     if processes == 1:
@@ -51,7 +60,7 @@ def _launch_processes(recipe, data_path, folder, processes):
     folder.mkdir(parents=True, exist_ok=True)
     recipe.save(folder / "launched.json")
     command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone",
+        sys.executable, "-c", TIED_RUN, os.getpid(), "--standalone",
         f"--nproc-per-node={processes}", "-m", "cmrkit.pggan.training",
         "--recipe", folder / "launched.json", "--data", data_path, "--folder", folder,
     ]  # fmt: skip

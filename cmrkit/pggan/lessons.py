@@ -87,14 +87,16 @@ def copies_score(checkpoint, data, frames=64, seed=0):
     recipe = Recipe.from_dict(facts["recipe"])
     discriminator = Discriminator(recipe, torch.Generator())
     load_network(discriminator, tensors, "discriminator")
+    device = join().device
+    discriminator.to(device)
     rng = np.random.default_rng(seed)
     rows = []
     for number, view in enumerate(recipe.views):
         chosen = rng.choice(np.flatnonzero(data.view == number), frames)
         shown = to_signed(level_frames(data.take(chosen), facts["resolution"]))
         for group, repeats in (("different frames", 1), ("copies of one", GROUP)):
-            batch = shown.repeat_interleave(repeats, dim=0)
-            of = torch.full((len(batch),), number)
+            batch = shown.repeat_interleave(repeats, dim=0).to(device)
+            of = torch.full((len(batch),), number, device=device)
             scores = [
                 discriminator(x, v) for x, v in zip(batch.split(32), of.split(32), strict=True)
             ]

@@ -26,20 +26,42 @@ from cmrkit.pggan.layers import (
 )
 
 
-def compute_dtype(precision):
+def compute_dtype(precision, device):
     """Type in which convolutions are computed; weights, norms, scores and losses stay float32.
 
     Args:
-        precision: "bf16", "fp32", or "auto": bfloat16 on a GPU and on a processor with bfloat16
-            instructions, else float32, where bfloat16 would be emulated at a quarter of the speed.
+        precision: "bf16", "fp32", or "auto": bfloat16 where the device has instructions for it,
+            else float32, as bfloat16 would be emulated at a quarter of the speed. A GPU has them
+            from compute capability 8.0 (Ampere) on.
+        device: torch.device that computes.
     """
     if precision == "auto":
-        fast = torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported()
+        if device.type == "cuda":
+            fast = torch.cuda.get_device_capability(device) >= (8, 0)
+        else:
+            fast = torch.cpu._is_avx512_bf16_supported()
         precision = "bf16" if fast else "fp32"
     return {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
 
 
-class Generator(nn.Module):
+class Network(nn.Module):
+    """Base of both networks.
+
+    Args:
+        recipe: gives the precision.
+    """
+
+    def __init__(self, recipe):
+        super().__init__()
+        self.precision = recipe.precision
+
+    @property
+    def dtype(self):
+        """Type of the feature maps, where the weights are now."""
+        return compute_dtype(self.precision, self.dense.weight.device)
+
+
+class Generator(Network):
     """Latent to frame: 4 x 4 pixels, then one block a doubling, each with its own way out.
 
     Args:
@@ -48,11 +70,10 @@ class Generator(nn.Module):
     """
 
     def __init__(self, recipe, rng):
-        super().__init__()
+        super().__init__(recipe)
         w = recipe.widths
         self.n_views = len(recipe.views)
         n_in = recipe.latent + (self.n_views if self.n_views > 1 else 0)
-        self.dtype = compute_dtype(recipe.precision)
         self.dense = Dense(n_in, w[0] * 16, rng, gain=GAIN / 4)
         self.conv = Conv(w[0], w[0], rng)
         self.up = nn.ModuleList(UpConv(a, b, rng) for a, b in pairwise(w))
@@ -71,8 +92,10 @@ class Generator(nn.Module):
         Returns:
             [N, C, resolution, resolution] float32, data in -1 to 1.
 
-        Choice: the view as a one-hot beside the normalised latent, like the class labels of the
-        published code; nothing is added where there is one view.
+        Choice: the view as a one-hot beside the normalised latent. The published code puts its
+        class labels there too, but normalises latent and labels together, so that the labels shrink
+        with the length of the latent; here a view counts the same whatever the latent is. Nothing
+        is added where there is one view.
         """
         return self.draw(self.start(z, view), resolution, alpha)
 
@@ -108,7 +131,7 @@ def _doublings(resolution):
     return resolution.bit_length() - 3
 
 
-class Discriminator(nn.Module):
+class Discriminator(Network):
     """Frame to score: one block a halving, the mirror of the generator.
 
     Args:
@@ -117,9 +140,8 @@ class Discriminator(nn.Module):
     """
 
     def __init__(self, recipe, rng):
-        super().__init__()
+        super().__init__(recipe)
         w = recipe.widths
-        self.dtype = compute_dtype(recipe.precision)
         self.from_frame = nn.ModuleList(Conv(recipe.channels, b, rng, kernel=1) for b in w)
         self.same = nn.ModuleList(Conv(b, b, rng) for b in w[1:])
         self.down = nn.ModuleList(DownConv(b, a, rng) for a, b in pairwise(w))

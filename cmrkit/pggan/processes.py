@@ -1,6 +1,7 @@
 """One process or several that train together: who am I, and averages over all of us."""
 
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -63,9 +64,32 @@ class Processes:
             values /= self.world
         return values
 
+    def agree(self, name, value, remedy):
+        """Refuse to go on where the processes differ in what has to be the same.
+
+        Raises:
+            ValueError: naming a rank with another value than rank 0.
+        """
+        if self.world == 1:
+            return
+        found = [None] * self.world
+        with self._together():
+            dist.all_gather_object(found, value)
+        for rank, theirs in enumerate(found):
+            if theirs != found[0]:
+                raise ValueError(
+                    f"{name}: rank 0 has {found[0]}, rank {rank} has {theirs}; {remedy}"
+                )
+
     def _sum(self, values):
-        try:
+        with self._together():
             dist.all_reduce(values)
+
+    @contextmanager
+    def _together(self):
+        """What all processes have to do at the same time."""
+        try:
+            yield
         except RuntimeError as error:
             raise ProcessLost(
                 f"rank {self.rank} of {self.world}: another process stopped ({error}); "
@@ -80,17 +104,38 @@ class Processes:
 
 
 class ProcessLost(RuntimeError):
-    """Another process of the job stopped."""
+    """Another process of the job stopped.
+
+    Raised on gloo alone. On NCCL a sum is only queued on the GPU, so nothing is raised where it is
+    asked for: torch.distributed.run sees the dead process and ends the others at once, and where a
+    whole machine is lost, NCCL's watchdog ends them after `PATIENCE`.
+    """
 
 
 def join():
     """Join the processes that `torch.distributed.run` started, by NCCL on GPUs and gloo on CPUs.
 
-    Under SLURM: `srun python -m torch.distributed.run --nnodes=... --rdzv-endpoint=...`.
+    Under SLURM one task a machine starts the processes there:
+    `srun --ntasks-per-node=1 python -m torch.distributed.run --nnodes=$SLURM_NNODES ...`.
+
+    Raises:
+        ValueError: more processes than GPUs on this machine, or several tasks of srun that nothing
+            has joined, each of which would train the whole run.
     """
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", 1))
+    if tasks > 1 and "WORLD_SIZE" not in os.environ:
+        raise ValueError(
+            f"srun: {tasks} tasks, and none knows of the others; "
+            "use srun --ntasks-per-node=1 python -m torch.distributed.run --nproc-per-node=<GPUs>"
+        )
     if torch.cuda.is_available():
-        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+        local, gpus = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
+        if local >= gpus:
+            raise ValueError(
+                f"LOCAL_RANK: {local}, but GPUs here: {gpus}; start with --nproc-per-node={gpus}"
+            )
+        device = torch.device("cuda", local)
         torch.cuda.set_device(device)
     else:
         device = torch.device("cpu")

@@ -44,6 +44,9 @@ class TrainedGenerator:
 def load_generator(path, device="cpu"):
     """Read a generator from `generator.safetensors` or from a checkpoint of a run.
 
+    Choice: with precision "auto" it samples in what the device does fast, whatever type it was
+    trained in (`computed_in` among the facts of the file): weights are float32 in both.
+
     Raises:
         FileNotFoundError: no such file.
         ValueError: truncated or foreign file.

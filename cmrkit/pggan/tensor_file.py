@@ -12,8 +12,9 @@ from safetensors.torch import save_file
 def write(path, kind, tensors, facts):
     """Write tensors and facts; a reader sees the whole file or none.
 
-    The bytes are on the disk before the name appears, so that neither `kill -9` nor a power cut
-    leaves a file that looks complete. The same content gives the same bytes.
+    The bytes are on the disk before the name appears, and the name before it returns, so that
+    neither `kill -9` nor a power cut leaves a file that looks complete, or loses one that was
+    written. The same content gives the same bytes.
 
     Args:
         path: file to write.
@@ -27,9 +28,18 @@ def write(path, kind, tensors, facts):
     # One entry, because safetensors writes several in an order of its own.
     save_file(tensors, temporary, {"cmrkit": json.dumps({"kind": kind, **facts})})
     temporary.chmod(0o644)  # safetensors leaves it to the owner alone
-    with open(temporary, "rb") as file:
-        os.fsync(file.fileno())
+    _sync(temporary)
     temporary.replace(path)
+    _sync(path.parent)
+
+
+def _sync(path):
+    """Bring the bytes of a file, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read(path, kind, device="cpu"):

@@ -6,18 +6,21 @@ moving average; resolution and fade follow from the images shown (`growth.stage`
 
 import argparse
 import copy
+import os
 import sys
 import time
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
 import torch
 
-from cmrkit.pggan import growth, losses, processes
+from cmrkit.pggan import growth, losses, origin, processes
 from cmrkit.pggan.checkpoint import RunFolder
 from cmrkit.pggan.data import draw_tick, level_frames, load_training_data, to_signed
 from cmrkit.pggan.graphs import RecordedStep
 from cmrkit.pggan.layers import downsample, fade_in, upsample
+from cmrkit.pggan.lock import die_with, sole_writer
 from cmrkit.pggan.memory import keep_freed_memory
 from cmrkit.pggan.networks import Discriminator, Generator
 from cmrkit.pggan.recipe import GROUP, Recipe
@@ -42,6 +45,7 @@ class Trainer:
         self.generator = Generator(recipe, rng).to(job.device)
         self.discriminator = Discriminator(recipe, rng).to(job.device)
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
+        self.computed_in = str(self.generator.dtype).removeprefix("torch.")
         self.images_shown = 0
         self.level = None
         self.rows_of_view = [np.flatnonzero(data.view == v) for v in range(len(recipe.views))]
@@ -51,21 +55,24 @@ class Trainer:
     def enter_level(self):
         """Get the level's frames, and a fresh Adam for each network, once a level.
 
-        Source: the published code resets Adam's state when a level begins.
+        Choice: once a level. The published code resets Adam's state twice, when the fade of a level
+        begins and when it ends; at its end neither the layers nor their gradients change abruptly,
+        so there is nothing to forget.
         """
         stage = growth.stage(self.recipe, self.images_shown)
         if stage.level == self.level:
             return
         self.level = stage.level
+        self.frames = None  # the level before makes room
         frames = level_frames(self.data, stage.resolution)
         self.frames = frames.permute(0, 2, 3, 1).contiguous().to(self.job.device)  # [N, R, R, C]
-        gpu = self.job.device.type == "cuda"
+        # Choice: several processes are not recorded; their averages would be recorded with them.
+        recorded = self.job.device.type == "cuda" and self.job.world == 1
         settings = {"lr": self.recipe.learning_rate, "betas": (0.0, 0.99), "eps": 1e-8}
-        settings |= {"fused": True, "capturable": gpu}
+        settings |= {"fused": True, "capturable": recorded}
         self.adam_g = torch.optim.Adam(self.generator.parameters(), **settings)
         self.adam_d = torch.optim.Adam(self.discriminator.parameters(), **settings)
-        # Choice: several processes are not recorded; their averages would be recorded with them.
-        self.run = RecordedStep(self.step) if gpu and self.job.world == 1 else self.step
+        self.run = RecordedStep(self.step) if recorded else self.step
 
     def tick(self):
         """Train until the next tick ends; nothing in a step waits for the device.
@@ -149,16 +156,17 @@ class Trainer:
     def generator_step(self, draws, alpha):
         """Make frames that score a little higher; the discriminator's weights are not tracked."""
         resolution = self.frames.shape[1]
-        self.discriminator.requires_grad_(False)
-        fake = self.generator(draws.z_generator, draws.view, resolution, alpha)
-        score = self.discriminator(fake, draws.view, alpha)
         judge = losses.wgan_generator if self.recipe.loss == "wgan-gp" else losses.ns_generator
-        loss = judge(score)
-        self.adam_g.zero_grad()
-        loss.backward()
+        self.discriminator.requires_grad_(False)
+        try:
+            fake = self.generator(draws.z_generator, draws.view, resolution, alpha)
+            loss = judge(self.discriminator(fake, draws.view, alpha))
+            self.adam_g.zero_grad()
+            loss.backward()
+        finally:  # a recording that fails in here is followed by plain steps
+            self.discriminator.requires_grad_(True)
         self.job.average_gradients(self.generator)
         self.adam_g.step()
-        self.discriminator.requires_grad_(True)
         return loss
 
     @torch.no_grad()
@@ -189,7 +197,8 @@ def train(recipe, data_path, folder, on_tick=None):
         path of `generator.safetensors`, the averaged weights.
 
     Raises:
-        ValueError: data or checkpoints in the folder do not fit the recipe.
+        ValueError: data or checkpoints in the folder do not fit the recipe, another training
+            writes the folder, or the processes do not start from the same place.
         watch.TrainingStopped: not finite, collapsed or saturated; names the last good checkpoint.
         processes.ProcessLost: another process of the job stopped.
     """
@@ -199,17 +208,30 @@ def train(recipe, data_path, folder, on_tick=None):
     _check_data(recipe, data, data_path)
     trainer = Trainer(recipe, data, job)
     run = RunFolder(folder, recipe, data_path)
-    run.resume(trainer)
-    record = Record(run, trainer, on_tick) if job.rank == 0 else None
-    while trainer.images_shown < growth.total_images(recipe):
+    with sole_writer(folder) if job.rank == 0 else nullcontext():
+        run.resume(trainer)
+        job.agree("computed_in", trainer.computed_in, "use machines of one kind")
+        job.agree("images_shown", trainer.images_shown, f"let all see the same {folder}")
+        _train_to_the_end(trainer, run, on_tick)
+        job.leave()
+    return run.generator
+
+
+def _train_to_the_end(trainer, run, on_tick):
+    total = growth.total_images(trainer.recipe)
+    finished = trainer.images_shown >= total
+    record = Record(run, trainer, on_tick) if trainer.job.rank == 0 else None
+    if record and trainer.images_shown:
+        remark = origin.remark(run.path, run.trained_by, finished)
+        if remark:
+            print(remark, flush=True)
+    while trainer.images_shown < total:
         start, began = trainer.images_shown, time.perf_counter()
         found = trainer.tick()
         if record:
             record.tick(trainer, start, found, began, time.perf_counter() - began)
-    if record:
+    if record and not (finished and run.generator.exists()):
         run.save_generator(trainer)
-    job.leave()
-    return run.generator
 
 
 def _check_data(recipe, data, path):
@@ -229,6 +251,8 @@ def main():
     parser.add_argument("--data", required=True, help="file written by save_training_data")
     parser.add_argument("--folder", required=True, help="run folder; gone on with if not empty")
     arguments = parser.parse_args()
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        die_with(os.getppid())  # torch.distributed.run, whose kill -9 would leave us training
     try:
         train(Recipe.load(arguments.recipe), arguments.data, arguments.folder, print_line)
     except (ValueError, FileNotFoundError, RuntimeError) as error:

@@ -35,29 +35,31 @@ def check(recipe, lines, checkpoints):
     """
     now = lines[-1]
     if not all(math.isfinite(v) for v in now.values()):
-        _stop(now, checkpoints[-1:], "a loss or weight is not finite; lower learning_rate")
+        _stop(now, checkpoints[-1:], "a loss or weight is not finite", "a lower learning_rate")
     recent = lines[-PATIENCE_TICKS:]
     before = checkpoints[-PATIENCE_TICKS:][:1]  # the bad ticks but the last have theirs already
     if len(recent) < PATIENCE_TICKS:
         return
     if recipe.loss == "ns-r1" and all(line["loss_d"] < SATURATED_LOSS for line in recent):
         cause = "the discriminator is never wrong, so the generator learns nothing"
-        _stop(now, before, f"{cause}; raise penalty_weight or lower learning_rate")
+        _stop(now, before, cause, "a higher penalty_weight or a lower learning_rate")
     if recipe.loss == "wgan-gp" and all(abs(ln["score_real"]) > DIVERGED_SCORE for ln in recent):
-        _stop(now, before, "the critic's scores run away; lower learning_rate")
+        _stop(now, before, "the critic's scores run away", "a lower learning_rate")
     # The first frames of an untrained generator are all alike, and so is a level that fades in.
     if recent[0]["kimg"] < 0.1 * recipe.total_kimg or recent[0]["alpha"] < 1:
         return
     if all(ln["ms_ssim"] > ln["ms_ssim_patients"] + COLLAPSE_MARGIN for ln in recent):
         cause = f"the frames repeat themselves (MS-SSIM {now['ms_ssim']:.2f}"
         cause += f", patients {now['ms_ssim_patients']:.2f})"
-        _stop(now, before, f"{cause}; lower learning_rate, raise batch or give more patients")
+        _stop(now, before, cause, "a lower learning_rate, a larger batch or more patients")
 
 
-def _stop(line, good, cause):
+def _stop(line, good, cause, remedy):
     where = f"tick {line['tick']} ({line['kimg']:.1f} kimg, {line['resolution']} pixels)"
+    # A changed recipe is another run: it cannot go on from weights and moments of this one.
     back = f"last good checkpoint: {good[0]}" if good else "there is no good checkpoint yet"
-    raise TrainingStopped(f"{where}: {cause}; {back}")
+    back = f"frames can be sampled from the {back}" if good else back
+    raise TrainingStopped(f"{where}: {cause}; train anew with {remedy}; {back}")
 
 
 class Watch:
@@ -107,7 +109,7 @@ class Watch:
             return rows
         for view in self.views:
             first, second = np.split(self.patients[view], 2)
-            made = self._frames(generator, len(first))[view][0]
+            made = self._frames_of(view, generator, len(first))[0]
             settings = {"seed": self.seed, "patches": 64, "directions": 128}
             swd = realism.sliced_wasserstein(made, first, **settings)
             swd_patients = realism.sliced_wasserstein(second, first, **settings)
@@ -121,9 +123,10 @@ class Watch:
         return rows
 
     def _frames(self, generator, count):
-        return {
-            view: sample(generator, self.seed, range(count), [view] * count) for view in self.views
-        }
+        return {view: self._frames_of(view, generator, count) for view in self.views}
+
+    def _frames_of(self, view, generator, count):
+        return sample(generator, self.seed, range(count), [view] * count)
 
     def save_grid(self, generator, path):
         """Write the fixed-latent frames: `images` and `masks`, [V, GRID_FRAMES, R, R] uint8."""

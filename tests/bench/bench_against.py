@@ -117,13 +117,16 @@ def their_rate(name, made, seconds):
 def main():
     """Read the options, time theirs and ours, print a Markdown table with ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("theirs", nargs="+", help=f"of {', '.join(THEIRS)}, with =<path>")
+    parser.add_argument("theirs", nargs="*", help=f"of {', '.join(THEIRS)}, with =<path>")
     parser.add_argument("--resolutions", type=int, nargs="+", default=[64, 256])
     parser.add_argument("--widths", type=int, default=64, help="feature maps; 0: as in the paper")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--precision", default="auto", help="of ours")
     parser.add_argument("--seconds", type=float, default=10, help="timed for each number")
     given = parser.parse_args()
+    if not given.theirs:
+        print(f"no other implementation named; give one of {', '.join(THEIRS)}, with =<path>")
+        return
     names = []
     for entry in given.theirs:
         name, _, path = entry.partition("=")
