@@ -1,15 +1,14 @@
 """From the images of one examination to cines: stacks of parallel slices through the cycle."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
-from cmrkit.cohort.readers.cines import POSITION_MM, slice_positions
+from cmrkit.cohort.readers.cines import POSITION_MM, parallel, parallel_groups, slice_positions
 
 LONGEST_CYCLE_MS = 2500.0  # beyond it, as in perfusion, images follow each other over many beats
 MOST_PHASES = 100
-SAME_DIRECTION = 0.9994  # cosine of 2 degrees
 SAME_CONTRAST = 0.1  # of echo and inversion time; maps and multi-echo series vary more
 NO_CINE = "1 image a slice position: no cine"
 
@@ -62,7 +61,7 @@ def find_stacks(frames):
     """
     problems = Counter()
     found = []
-    for group in _alike(frames):
+    for group in parallel_groups(frames, _alike):
         slices = []
         for part in slice_positions(group):
             ordered, why = _cine(part)
@@ -84,26 +83,10 @@ def _order(frame):
     return frame.series_number, frame.series, frame.instance
 
 
-def _alike(frames):
-    """Groups of frames of one series, orientation, shape and pixel size."""
-    by_series = defaultdict(list)
-    for frame in frames:
-        size = (*frame.shape, *np.round(frame.spacing_mm, 4))
-        by_series[frame.series, size].append(frame)
-    groups = []
-    for part in by_series.values():
-        mine = []
-        for frame in part:
-            group = next((one for one in mine if _parallel(one[0], frame)), None)
-            if group is None:
-                mine.append(group := [])
-            group.append(frame)
-        groups += mine
-    return groups
-
-
-def _parallel(one, other):
-    return bool((np.sum(one.orientation * other.orientation, axis=1) > SAME_DIRECTION).all())
+def _alike(frame):
+    """What the frames of one stack have in common, beside their orientation."""
+    size = (*frame.shape, *np.round(frame.spacing_mm, 4))
+    return frame.series, size
 
 
 def _cine(frames):
@@ -156,6 +139,6 @@ def _continues(one, other):
     """Whether two stacks are parts of one; several positions that all repeat are another cine."""
     a, b = one.first, other.first
     same = (a.study, a.shape, a.contrast[3]) == (b.study, b.shape, b.contrast[3])
-    same = same and np.allclose(a.spacing_mm, b.spacing_mm, atol=1e-3) and _parallel(a, b)
+    same = same and np.allclose(a.spacing_mm, b.spacing_mm, atol=1e-3) and parallel(a, b)
     same = same and one.phases == other.phases and abs(a.contrast[2] - b.contrast[2]) < 1
     return same and min(len(one.slices), len(other.slices)) == 1
