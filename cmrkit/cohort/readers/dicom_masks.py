@@ -26,7 +26,9 @@ def label_of_segment(text):
     """
     named = text.lower()
     left, right = (re.search(p, named) for p in (r"left|\bl[va]\b|\blv", r"right|\br[va]\b|\brv"))
-    if re.search(r"myo|wall|epicard", named):
+    if re.search(r"papill|fat\b|adipos", named):
+        return None
+    if re.search(r"myo|wall|epi", named):
         return None if right else 2
     if bool(left) == bool(right):
         return None
