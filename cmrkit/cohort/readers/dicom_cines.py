@@ -1,6 +1,6 @@
 """From the images of one examination to cines: stacks of parallel slices through the cycle."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,7 +56,8 @@ def find_stacks(frames):
         problems: list of sentences, one for each thing left out.
 
     Choice: scanners keep a short-axis stack in one series or every slice in a series of its own, so
-    slices of one orientation, pixel size and sequence are joined. Where two series hold the same
+    slices of one orientation, pixel size and sequence are joined. Within a series, images of
+    another sequence variant or flip angle are another acquisition. Where two series hold the same
     position, the later breath-hold counts.
     """
     problems = Counter()
@@ -64,7 +65,7 @@ def find_stacks(frames):
     for group in parallel_groups(frames, _alike):
         slices = []
         for part in slice_positions(group):
-            ordered, why = _cine(part)
+            ordered, why = _cine_of_one_folder(part)
             slices += [ordered] if ordered else []
             problems[why] += 1
         stack, left = _same_length(slices)
@@ -86,7 +87,23 @@ def _order(frame):
 def _alike(frame):
     """What the frames of one stack have in common, beside their orientation."""
     size = (*frame.shape, *np.round(frame.spacing_mm, 4))
-    return frame.series, size
+    return frame.series, size, frame.contrast[3], round(frame.contrast[2])
+
+
+def _cine_of_one_folder(frames):
+    """As `_cine`; where all images together are none, those of the one folder that are.
+
+    Some archives give one Series UID to a cine and to perfusion at the same place, and only their
+    folders tell them apart; others spread one cine over folders, so folders decide nothing else.
+    """
+    ordered, why = _cine(frames)
+    if ordered or why == NO_CINE:
+        return ordered, why
+    folders = defaultdict(list)
+    for frame in frames:
+        folders[frame.path.parent].append(frame)
+    cines = [found for part in folders.values() if (found := _cine(part)[0])]
+    return (cines[0], "") if len(cines) == 1 else (None, why)
 
 
 def _cine(frames):
