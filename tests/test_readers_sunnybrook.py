@@ -213,6 +213,20 @@ def test_a_broken_file_costs_its_slice_or_itself_and_is_one_line(full_download):
     assert not any("SC" in problem for problem in problems)
 
 
+def test_a_copy_of_an_image_and_a_folder_without_a_cine_are_one_line(full_download):
+    patient = full_download / "SCD_IMAGES_01" / "SCD0000101"
+    copy = patient / "CINESAX_300" / "IM-0001-0007 copy.dcm"
+    copy.write_bytes((patient / "CINESAX_300" / "IM-0001-0007.dcm").read_bytes())
+    slices, problems = read_dicom(full_download)
+    assert problems == ["1 file: an instance number that another image has"]
+    check_short_axis(slices)
+    for path in [path for path in patient.rglob("*.dcm") if path.name != "IM-0001-0001.dcm"]:
+        path.unlink()
+    (patient / "CINESAX_300").rename(patient / "x")
+    with pytest.raises(ValueError, match="no cine in the patient's folder"):
+        read_dicom(full_download)
+
+
 def test_files_that_macos_lays_beside_others_are_no_patients(full_download):
     for place in (full_download, full_download / "__MACOSX"):
         path = place / "Images" / "._SC-N-02-IM-0001-0048.dcm.png"
