@@ -62,6 +62,37 @@ def test_a_bad_file_is_one_line_and_the_other_patient_goes_on(tmp_path, tags, li
     assert len(problems) <= 2
 
 
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"PatientBirthDate": ""},
+        {"PatientBirthDate": None},
+        {"PatientBirthDate": "00000000"},
+        {"PatientName": ""},
+        {"PatientName": "NAME^P1^^"},
+        {"PatientName": " name  ^p1"},
+        {"PatientName": "Name^P1=\u5c71\u7530", "SpecificCharacterSet": "ISO_IR 192"},
+    ],
+)
+def test_one_person_written_in_two_ways_is_one_person(tmp_path, tags):
+    write_patient(tmp_path, "P1", views=("sax",), slices=1)
+    change(sorted((tmp_path / "sax").iterdir())[0], **tags)
+    archive = open_source("dicom", tmp_path)
+    assert archive.problems == []
+    assert len(archive.patients()) == 1
+
+
+def test_two_names_under_one_id_are_still_refused(tmp_path):
+    write_patient(tmp_path / "a", "P1", views=("sax",), slices=1)
+    write_patient(tmp_path / "b", "P2", views=("sax",), slices=1)
+    change(sorted((tmp_path / "a" / "sax").iterdir())[0], PatientName="Other^P1")
+    archive = open_source("dicom", tmp_path)
+    assert [one.problem.split(":")[0] for one in archive.problems] == [
+        "one Patient ID with 2 names or dates of birth"
+    ]
+    assert len(archive.patients()) == 1
+
+
 @pytest.mark.parametrize("kind", ["truncated", "pixels cut", "no DICOM"])
 def test_a_broken_file_is_one_line(tmp_path, kind):
     write_patient(tmp_path / "in" / "a", "P1", views=("sax",), slices=1)

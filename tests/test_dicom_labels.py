@@ -11,6 +11,7 @@ from identifiers import PLANTED, found_in
 from cmrkit.cohort.build import build_cohort
 from cmrkit.cohort.problems import Problem
 from cmrkit.cohort.readers import open_source
+from cmrkit.cohort.readers.dicom_contours import ContourSet, Images
 from cmrkit.cohort.readers.dicom_masks import label_of_segment
 from cmrkit.cohort.readers.stack_list import corrections, review
 
@@ -46,6 +47,60 @@ def test_contours_of_two_patients_are_told_apart_by_a_table_or_refused(tmp_path)
     assert one.is_es.argmax() == 2
 
 
+def test_a_missing_image_an_odd_contour_and_a_broken_one_leave_the_other_labels(tmp_path):
+    write_patient(tmp_path, views=("sax", "4ch"), slices=3)
+    for number in (1, 3, 6, 8, 11, 13, 99):  # phases 0 and 2 of each slice, and no image
+        contour(tmp_path / f"IM-0001-{number:04d}-icontour-manual.txt", 6 - number % 5)
+    (tmp_path / "IM-0001-0008-icontour-manual.txt").write_text("1 2\n3")
+    [lost] = [path for path in (tmp_path / "sax").iterdir()
+              if pydicom.dcmread(path).InstanceNumber == 13]  # fmt: skip
+    lost.unlink()
+    slices, problems = read(tmp_path)
+    drawn = [labels for cine in slices for labels in cine.labels_present if labels]
+    assert drawn == [(1,)] * 3
+    assert sorted(problems) == [
+        "1 slice position: another number of phases than the rest of its stack",
+        "3 of 7 contours: no image has their instance number",
+        "i contour of instance 8: cannot be read (ValueError); copy or download it again",
+    ]
+
+
+def test_numbers_that_two_patients_half_hold_are_nobodys(tmp_path):
+    for patient, slices in (("P1", 3), ("P2", 2)):
+        write_patient(tmp_path / "dicom" / patient, patient, ("sax",), slices)
+    for number in (1, 6, 11, 99):
+        contour(tmp_path / "drawn" / f"IM-0001-{number:04d}-icontour-manual.txt", 6)
+    slices, [problem] = read(tmp_path)
+    assert problem.startswith("4 contours: images of no or several patients fit")
+    assert not any(one.masks.any() for one in slices)
+    contour(tmp_path / "dicom" / "P2" / "IM-0001-0099-icontour-manual.txt", 6)
+    contour(tmp_path / "dicom" / "P2" / "IM-0001-0003-icontour-manual.txt", 6)
+    slices, problems = read(tmp_path)
+    assert "1 of 2 contours: no image has their instance number" in problems
+    assert sum(one.masks.any() for one in slices) == 1
+
+
+def test_owners_of_contours_are_looked_up_not_searched(tmp_path):
+    class Frame:
+        def __init__(self, patient, instance):
+            self.patient, self.instance = patient, instance
+            self.path = tmp_path / patient / "cine" / f"{instance}"
+
+    found = []
+    frames = {f"dicom-{n}": [Frame(f"P{n}", i) for i in range(1, 6)] for n in range(60)}
+    images = Images(frames, tmp_path)
+    for n in range(60):
+        part = ContourSet(tmp_path / f"P{n}" / "drawn")
+        part.files = {1: {}, 3: {}}
+        frames[f"dicom-{n}"].clear()  # nothing is read again
+        found.append(images.owner(part, []))
+    assert found == list(frames)
+    elsewhere = ContourSet(tmp_path / "SC-7")
+    elsewhere.files = {2: {}}
+    assert images.owner(elsewhere, []) is None
+    assert images.owner(elsewhere, [{"sc-7", "p7"}]) == "dicom-7"
+
+
 def test_a_volume_of_the_same_name_is_laid_on_by_its_geometry(tmp_path):
     write_patient(tmp_path, views=("sax",), slices=2)
     [plain, _], _ = read(tmp_path)
@@ -61,6 +116,12 @@ def test_a_volume_of_the_same_name_is_laid_on_by_its_geometry(tmp_path):
     for cine in slices:
         assert np.array_equal(cine.masks, labels[:, :, 0].transpose(2, 1, 0))
         assert cine.labels_present == [(), (), (3,), (), ()]
+    metres = nibabel.Nifti1Image(labels[::-1], np.diag([1e-3, 1e-3, 1e-3, 1]) @ affine @ flip)
+    metres.header.set_xyzt_units("meter")
+    nibabel.save(metres, path)
+    again, problems = read(tmp_path)
+    assert problems == []
+    assert np.array_equal(again[0].masks, slices[0].masks)
     shifted = affine.copy()
     shifted[:3, 3] += 5
     nibabel.save(nibabel.Nifti1Image(labels, shifted), path)
@@ -70,7 +131,8 @@ def test_a_volume_of_the_same_name_is_laid_on_by_its_geometry(tmp_path):
     assert plain.images.shape == cine.images.shape
 
 
-def test_a_segmentation_of_another_program_is_read(tmp_path):
+@pytest.mark.parametrize("kind", ["BINARY", "LABELMAP"])
+def test_a_segmentation_of_another_program_is_read(tmp_path, kind):
     write_patient(tmp_path, views=("sax",), slices=1)
     sources = [pydicom.dcmread(path) for path in sorted((tmp_path / "sax").iterdir())]
     for one in sources:  # highdicom wants what a scanner states
@@ -89,7 +151,7 @@ def test_a_segmentation_of_another_program_is_read(tmp_path):
     highdicom.seg.Segmentation(
         sources[1:2],
         drawn,
-        "BINARY",
+        kind,
         segments,
         "1.2.9",
         9,
@@ -112,7 +174,8 @@ def test_a_segmentation_of_another_program_is_read(tmp_path):
     ("name", "label"),
     [("Left ventricle", 1), ("Myocardium of left ventricle", 2), ("LV wall", 2), ("rv", 3),
      ("Right ventricular blood pool", 3), ("left atrium", 4), ("RA", 5), ("liver", None),
-     ("RV myocardium", None)],
+     ("RV myocardium", None), ("LV epi", 2), ("LVepi", 2), ("Epi LV", 2), ("RV epi", None),
+     ("LV endo", 1), ("LV papillary muscles", None), ("epicardial fat", None)],
 )  # fmt: skip
 def test_segments_are_known_by_their_names(name, label):
     assert label_of_segment(name) == label

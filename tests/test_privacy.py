@@ -96,7 +96,7 @@ def test_no_planted_identifier_stands_in_any_byte_of_a_study(written):
     assert found_in(kit, words, files) == []
     assert not [word for word in words if word.lower() in said.lower()]
     problems = pd.read_csv(kit / "reports" / "own" / "tables" / "problems.csv")
-    assert len(problems) == 2, "the two broken files are told, without a name"
+    assert len(problems) == 3, "two broken files and a patient without a row, without a name"
     frames = pd.read_parquet(kit / "work" / "own" / "cohort" / "frames.parquet")
     assert frames.groupby("role")["patient_id"].nunique().to_dict() == {
         "external": 2, "gan": 1, "unet": 1

@@ -151,6 +151,38 @@ def test_maps_perfusion_and_localisers_are_no_cines(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    "tags",
+    [{"SequenceVariant": "SP"}, {"FlipAngle": 15}, {"SeriesDescription": "in another folder"}],
+)
+def test_perfusion_in_the_series_of_the_cine_leaves_the_cine(tmp_path, tags):
+    write_patient(tmp_path / "P1", views=("sax",))
+    uid = f"1.2.{sum(map(ord, 'P1'))}"
+    own = {"StudyInstanceUID": uid, "SeriesInstanceUID": f"{uid}.1", "PatientName": "Name^P1"}
+    for beat in range(4):  # at the place of the second slice, and at one of the cine's moments
+        save(image(number=1, phase=beat, TriggerTime=40.0 + 900 * beat, **own, **tags),
+             tmp_path / "P1" / "perfusion" / f"{beat}")  # fmt: skip
+    _, slices, problems = read(tmp_path)
+    assert len(slices) == 3
+    assert all(one.images.shape[0] == PHASES for one in slices)
+    assert {tuple(one.images[2, 0, :3]) for one in slices} == {
+        tuple(dicoms.pixels(2, number)[0, :3]) for number in range(3)
+    }
+    assert set(problems) <= {"1 slice position: spans many heart beats: no cine"}
+
+
+def test_files_that_macos_lays_beside_others_are_no_images(tmp_path):
+    write_patient(tmp_path / "P1", views=("sax",))
+    for path in sorted((tmp_path / "P1" / "sax").iterdir()):
+        path.with_name(f"._{path.name}.dcm").write_bytes(b"Mac OS X")
+        other = tmp_path / "__MACOSX" / path.name
+        other.parent.mkdir(exist_ok=True)
+        other.write_bytes(path.read_bytes())
+    _, slices, problems = read(tmp_path)
+    assert len(slices) == 3
+    assert problems == []
+
+
 def test_phases_follow_the_temporal_index_or_the_stated_number_where_no_trigger_is(tmp_path):
     for phase in range(PHASES):
         save(image(phase=phase, TriggerTime=0, TemporalPositionIdentifier=PHASES - phase),

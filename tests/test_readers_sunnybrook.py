@@ -1,9 +1,13 @@
 """Sunnybrook readers: both published layouts, contours against hand-counted pixels, real files."""
 
+import pickle
+
+import dicoms
 import numpy as np
 import pytest
 from PIL import Image
 
+from cmrkit.cohort.problems import Problem
 from cmrkit.cohort.readers import open_source
 from cmrkit.cohort.readers.contours import fill_contour, read_contour, ventricle_mask
 from cmrkit.cohort.readers.sunnybrook import SunnybrookDicom, SunnybrookPng, patient_code
@@ -108,6 +112,128 @@ def test_a_file_that_is_no_contour_is_refused(tmp_path, text):
     path.write_text(text)
     with pytest.raises(ValueError, match="contour"):
         read_contour(path)
+
+
+def write_cine(folder, view="sax", slices=3, **tags):
+    """A cine of 20 phases a slice as the set holds it: one series, instances counted from 1."""
+    for number in range(slices):
+        for phase in range(20):
+            instance = 20 * number + phase + 1
+            one = dicoms.image(view, number, phase, InstanceNumber=instance, **tags)
+            dicoms.save(one, folder / f"IM-0001-{instance:04d}.dcm")
+
+
+def write_contours(folder, instances, size=6):
+    for kind, grow in (("i", 0), ("o", 2)):
+        low, high = 8 - grow, 8 + size + grow
+        text = f"{low} {low}\n{high} {low}\n{high} {high}\n{low} {high}\n"
+        for instance in instances:
+            path = folder / f"{kind}contours" / f"IM-0001-{instance:04d}-{kind}contour-manual.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+
+@pytest.fixture
+def full_download(tmp_path):
+    """Short axis, long axis and perfusion in a folder each, all with one Series UID."""
+    patient = tmp_path / "SCD_IMAGES_01" / "SCD0000101"
+    write_cine(patient / "CINESAX_300", SeriesInstanceUID="1.2.7")
+    write_cine(patient / "CINELAX_301", "4ch", 4, SeriesInstanceUID="1.2.7")
+    write_cine(patient / "PERF_303", "sax", 5, SeriesInstanceUID="1.2.7", SequenceVariant="SP")
+    write_contours(tmp_path / "drawn" / "SC-HF-I-1", [1, 9, 21, 29, 41])
+    (tmp_path / "scd_patientdata.csv").write_text("PatientID,OriginalID\nSCD0000101,SC-HF-I-1\n")
+    return tmp_path
+
+
+def read_dicom(folder):
+    """Slices of the only patient, and sentences on what could not be used."""
+    archive = pickle.loads(pickle.dumps(SunnybrookDicom(folder)))  # as other processes get it
+    found = list(archive.read(archive.patients()["patient_id"][0]))
+    problems = [one.problem for one in found if isinstance(one, Problem)]
+    return [one for one in found if not isinstance(one, Problem)], problems
+
+
+def check_short_axis(slices):
+    for number, one in enumerate(slices):
+        assert one.images.shape == (20, dicoms.SIDE, dicoms.SIDE)
+        assert np.array_equal(one.images[7], dicoms.pixels(7, number))
+        assert one.slice_spacing_mm == pytest.approx(8, abs=1e-4)
+        assert one.labels_present[0] == (1, 2)
+        assert (one.masks[0] == 1).sum() == 36
+
+
+def test_of_the_full_download_only_the_short_axis_folder_is_read(full_download):
+    slices, problems = read_dicom(full_download)
+    assert problems == []
+    assert len(slices) == 3
+    check_short_axis(slices)
+    assert [one.labels_present[8] for one in slices] == [(1, 2), (1, 2), ()]
+
+
+def test_without_a_telling_folder_name_the_cine_that_was_drawn_on_is_read(full_download):
+    patient = full_download / "SCD_IMAGES_01" / "SCD0000101"
+    (patient / "CINESAX_300").rename(patient / "b")
+    (patient / "CINELAX_301").rename(patient / "a")
+    (patient / "PERF_303").rename(patient / "c")
+    for path in (*sorted((patient / "a").iterdir())[20:], *(patient / "c").iterdir()):
+        path.unlink()
+    slices, problems = read_dicom(full_download)
+    assert problems == []
+    check_short_axis(slices)
+
+
+def test_folders_named_after_patients_need_no_table(full_download):
+    folder = full_download / "SCD_IMAGES_01" / "SCD0000101" / "CINESAX_300"
+    (full_download / "challenge_training").mkdir()
+    folder.rename(full_download / "challenge_training" / "SC-HF-I-1")
+    (full_download / "scd_patientdata.csv").unlink()
+    slices, problems = read_dicom(full_download)
+    assert problems == []
+    assert len(slices) == 3
+    check_short_axis(slices)
+
+
+def test_a_broken_file_costs_its_slice_or_itself_and_is_one_line(full_download):
+    folder = full_download / "SCD_IMAGES_01" / "SCD0000101" / "CINESAX_300"
+    cut = folder / "IM-0001-0025.dcm"  # pixels of the second slice
+    cut.write_bytes(cut.read_bytes()[:-200])
+    gone = folder / "IM-0001-0002.dcm"  # header of the first
+    gone.write_bytes(gone.read_bytes()[:100])
+    dicoms.change(folder / "IM-0001-0043.dcm", Modality="CT")
+    (full_download / "drawn/SC-HF-I-1/icontours/IM-0001-0009-icontour-manual.txt").write_text("x y")
+    write_contours(full_download / "drawn" / "SC-HF-I-1", [400])
+    slices, problems = read_dicom(full_download)
+    assert [(one.slice_index, len(one.images)) for one in slices] == [(0, 19), (2, 19)]
+    assert slices[0].labels_present[0] == (1, 2)
+    assert slices[0].labels_present[7] == ()  # its contour is the broken one
+    assert slices[0].phase_index.tolist() == [0, *range(2, 20)]
+    assert [problem.split(":")[0] for problem in problems] == [
+        "1 file", "1 file", "1 of 6 contours", "i contour of instance 9", "DICOM pixels",
+    ]  # fmt: skip
+    assert not any("SC" in problem for problem in problems)
+
+
+def test_a_copy_of_an_image_and_a_folder_without_a_cine_are_one_line(full_download):
+    patient = full_download / "SCD_IMAGES_01" / "SCD0000101"
+    copy = patient / "CINESAX_300" / "IM-0001-0007 copy.dcm"
+    copy.write_bytes((patient / "CINESAX_300" / "IM-0001-0007.dcm").read_bytes())
+    slices, problems = read_dicom(full_download)
+    assert problems == ["1 file: an instance number that another image has"]
+    check_short_axis(slices)
+    for path in [path for path in patient.rglob("*.dcm") if path.name != "IM-0001-0001.dcm"]:
+        path.unlink()
+    (patient / "CINESAX_300").rename(patient / "x")
+    with pytest.raises(ValueError, match="no cine in the patient's folder"):
+        read_dicom(full_download)
+
+
+def test_files_that_macos_lays_beside_others_are_no_patients(full_download):
+    for place in (full_download, full_download / "__MACOSX"):
+        path = place / "Images" / "._SC-N-02-IM-0001-0048.dcm.png"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"x")
+    path.with_name("SC-N-02-IM-0001-0048.dcm.png").write_bytes(b"x")
+    assert isinstance(open_source("sunnybrook", full_download), SunnybrookDicom)
 
 
 def test_real_png_patients_have_two_phases_a_slice(real_data):

@@ -10,7 +10,7 @@ _READERS = {
     "sunnybrook": ("sunnybrook", "open_sunnybrook"),
     "acdc": ("acdc", "AcdcArchive"),
     "mnms": ("mnms", "MnmsArchive"),
-    "mnms2": ("mnms", "Mnms2Archive"),
+    "mnms2": ("mnms2", "Mnms2Archive"),
     "dicom": ("dicom", "DicomArchive"),
 }
 

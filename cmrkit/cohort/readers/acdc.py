@@ -9,9 +9,16 @@ import re
 import numpy as np
 import pandas as pd
 
+from cmrkit.cohort.problems import Problem
 from cmrkit.cohort.pseudonym import pseudonym
-from cmrkit.cohort.readers.files import DataError, not_found, reading
-from cmrkit.cohort.readers.nifti import cine_slices, find_volume, read_labels, read_volume
+from cmrkit.cohort.readers.files import DataError, files_below, not_found, reading
+from cmrkit.cohort.readers.nifti import (
+    cine_slices,
+    find_volume,
+    in_words,
+    read_labels,
+    read_volume,
+)
 
 DISEASES = {
     "NOR": "healthy",
@@ -42,15 +49,23 @@ class AcdcArchive:
     name = "acdc"
 
     def __init__(self, folder):
-        found = {path.parent.name: path.parent for path in folder.rglob("patient*/Info.cfg")}
+        found = dict(filter(None, map(_patient_folder, files_below(folder))))
         self._folders = {name: found[name] for name in sorted(found)}
         if not self._folders:
             raise not_found(folder, _EXPECTED, _ORIGIN)
         self._original = {pseudonym(self.name, name): name for name in self._folders}
+        self._info, self.problems = {}, []
+        for patient, name in self._original.items():
+            try:
+                self._info[name] = _info(self._folders[name] / "Info.cfg")
+            except DataError as error:
+                self._info[name] = {}
+                why = f"{error}; group unknown, end-diastole and end-systole by the drawn areas"
+                self.problems.append(Problem(patient, "", None, why))
 
     def patients(self):
         """One row a patient; `original_id` is the folder's name, e.g. `patient001`."""
-        groups = [_info(path, "Group") for path in self._folders.values()]
+        groups = [info.get("Group") for info in self._info.values()]
         return pd.DataFrame(
             {
                 "patient_id": list(self._original),
@@ -64,61 +79,87 @@ class AcdcArchive:
     def read(self, patient_id):
         """Yield the patient's slices: the whole cine if present, else the two labelled phases.
 
+        `Problem`s come before them; broken labels count as not there.
+
         Raises:
-            DataError: unknown patient, no volume, or a broken file.
+            DataError: unknown patient, no volume, or a broken one.
         """
         if patient_id not in self._original:
             raise DataError(f"patient_id: no patient {patient_id!r} in this folder")
-        folder = self._folders[self._original[patient_id]]
-        numbers, images, spacing = _images(folder)
+        name = self._original[patient_id]
+        folder, info = self._folders[name], self._info[name]
+        numbers, volumes = _images(folder)
+        images = np.concatenate([volume.voxels for volume in volumes], axis=1)
         masks = np.zeros(images.shape, np.uint8)
         labels_present = [()] * len(numbers)
         for phase, number in enumerate(numbers):
-            path = find_volume(folder / f"{folder.name}_frame{number:02d}_gt")
-            if path:
-                shape = images[:, :1].shape
-                masks[:, phase] = read_labels(path, f"labels of frame {number}", shape, LABEL_OF)[
-                    :, 0
-                ]
-                labels_present[phase] = tuple(sorted(LABEL_OF.values()))
-        ed, es = (_position(numbers, _info(folder, key)) for key in ("ED", "ES"))
+            path = find_volume(folder / f"{name}_frame{number:02d}_gt")
+            if path is None:
+                continue
+            # a cine is one volume of many phases, single frames are many of one
+            volume = volumes[phase if len(volumes) > 1 else 0]
+            try:
+                what = f"labels of frame {number}"
+                drawn, odd = read_labels(path, what, volume, LABEL_OF, phases=1)
+            except DataError as error:
+                yield Problem(patient_id, "sax", None, f"{error}; read without labels")
+                continue
+            yield from (Problem(patient_id, "sax", None, why) for why in odd)
+            masks[:, phase] = drawn[:, 0]
+            labels_present[phase] = tuple(sorted(LABEL_OF.values()))
+        ed, es = (_position(numbers, info.get(key)) for key in ("ED", "ES"))
         yield from cine_slices(
-            patient_id, "sax", images, masks, labels_present, spacing, ed, es,
+            patient_id, "sax", images, masks, labels_present, volumes[0].spacing_mm, ed, es,
             whole_cycle=len(numbers) > 2,
         )  # fmt: skip
 
 
+def _patient_folder(path):
+    """(patient's name, folder) of a file of the set, None for any other file."""
+    if path.name == "Info.cfg" and path.parent.name.startswith("patient"):
+        return path.parent.name, path.parent
+    found = re.fullmatch(r"(patient.*?)_(4d|frame\d+)(_gt)?\.nii(\.gz)?", path.name)
+    inside = next((one for one in path.parents if found and one.name == found[1]), None)
+    return inside and (inside.name, inside)
+
+
 def _images(folder):
-    """Frame numbers (1 is the first), images [Z, T, rows, columns] and their spacing."""
+    """Frame numbers (1 is the first), and their `Volume`s: one cine, or one a frame."""
     cine = find_volume(folder / f"{folder.name}_4d")
     if cine:
-        images, spacing = read_volume(cine, "4D cine")
-        return list(range(1, images.shape[1] + 1)), images, spacing
-    numbers = sorted(
-        {
-            int(found[1])
-            for path in folder.iterdir()
-            if (found := re.fullmatch(r".+_frame(\d+)\.nii(\.gz)?", path.name))
-        }
-    )
+        volume = read_volume(cine, "4D cine")
+        return list(range(1, volume.voxels.shape[1] + 1)), [volume]
+    single = re.compile(rf"{re.escape(folder.name)}_frame(\d+)\.nii(\.gz)?")
+    found = [single.fullmatch(path.name) for path in folder.iterdir()]
+    numbers = sorted({int(one[1]) for one in found if one})
     if not numbers:
         raise DataError("neither a 4D cine nor single frames; complete the download")
     volumes = [
         read_volume(find_volume(folder / f"{folder.name}_frame{number:02d}"), f"frame {number}")
         for number in numbers
     ]
-    if len({voxels.shape for voxels, _ in volumes}) > 1:
-        raise DataError("frames of different shape; expected one shape a patient")
-    return numbers, np.concatenate([voxels for voxels, _ in volumes], axis=1), volumes[0][1]
+    shapes = sorted({volume.voxels.shape for volume in volumes})
+    if len(shapes) > 1:
+        one, other = map(in_words, shapes[:2])
+        raise DataError(f"frames: {one} and {other}; expected one shape a patient")
+    if shapes[0][1] > 1:
+        raise DataError(f"frames: {in_words(shapes[0])}; expected one phase a frame")
+    return numbers, volumes
 
 
-def _info(folder, key):
-    """Value of a line `key: value` of Info.cfg, or None."""
+def _info(path):
+    """Lines `key: value` of Info.cfg.
+
+    Raises:
+        DataError: no such file.
+    """
     with reading("Info.cfg"):
-        found = re.search(rf"^{key}:\s*(\S+)", (folder / "Info.cfg").read_text(), re.MULTILINE)
-        return found and found[1]
+        # some copies begin with a mark of the encoding, or hold a letter of another one
+        text = path.read_text("utf-8-sig", errors="replace")
+        return dict(re.findall(r"^(\w+):[ \t]*(\S+)", text, re.MULTILINE))
 
 
 def _position(numbers, stated):
     """Phase of the frame number stated in Info.cfg, or None."""
-    return numbers.index(int(stated)) if stated and int(stated) in numbers else None
+    number = int(stated) if stated and re.fullmatch("[0-9]{1,6}", stated) else None
+    return numbers.index(number) if number in numbers else None

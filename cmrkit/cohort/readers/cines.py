@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 POSITION_MM = 0.5  # frames closer than this along the normal are one slice position
+SAME_DIRECTION = 0.9994  # cosine of 2 degrees
 
 
 def slice_positions(frames):
@@ -22,6 +23,31 @@ def slice_positions(frames):
     starts = np.flatnonzero(np.diff(along) > POSITION_MM) + 1
     edges = [0, *starts.tolist(), len(ordered)]
     return [sorted(ordered[a:b], key=_moment) for a, b in pairwise(edges)]
+
+
+def parallel_groups(frames, key):
+    """Gather frames that share a key and an orientation.
+
+    Args:
+        frames: `DicomFrame`s.
+        key: function of a frame.
+
+    Returns:
+        list of lists of frames, in the order in which the groups begin.
+    """
+    groups = {}
+    for frame in frames:
+        mine = groups.setdefault(key(frame), [])
+        group = next((one for one in mine if parallel(one[0], frame)), None)
+        if group is None:
+            mine.append(group := [])
+        group.append(frame)
+    return [group for mine in groups.values() for group in mine]
+
+
+def parallel(one, other):
+    """Whether rows and columns of two frames run in the same directions."""
+    return bool((np.sum(one.orientation * other.orientation, axis=1) > SAME_DIRECTION).all())
 
 
 def _moment(frame):

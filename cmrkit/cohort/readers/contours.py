@@ -61,3 +61,34 @@ def ventricle_mask(shape, endocardium=None, epicardium=None):
         mask[fill_contour(epicardium, shape)] = 2
     mask[fill_contour(endocardium, shape)] = 1
     return mask, (1,) if epicardium is None else (1, 2)
+
+
+def draw_ventricle(files, shape, instance):
+    """Label map of one image from its contour files; a broken one counts as not drawn.
+
+    Args:
+        files: kind (`i` endocardium, `o` epicardium) -> path.
+        shape: (rows, columns).
+        instance: number of the image, for the problems.
+
+    Returns:
+        mask: [rows, columns] uint8.
+        labels: label numbers annotated, `()` for none.
+        problems: list of sentences.
+    """
+    points, problems = {}, []
+    for kind in sorted(files):
+        try:
+            points[kind] = read_contour(files[kind], f"{kind} contour of instance {instance}")
+        except DataError as error:
+            problems.append(str(error))
+    mask, labels = ventricle_mask(shape, points.get("i"), points.get("o"))
+    if labels and not mask.any():
+        problems.append(f"contour of instance {instance}: outside its image")
+        labels = ()
+    return mask, labels, problems
+
+
+def unmatched(count, of):
+    """List of one sentence on contours whose instance number no image has, empty for none."""
+    return [f"{count} of {of} contours: no image has their instance number"] if count else []

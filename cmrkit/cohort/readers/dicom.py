@@ -10,7 +10,7 @@ from cmrkit.cohort.problems import Problem
 from cmrkit.cohort.pseudonym import pseudonym
 from cmrkit.cohort.readers.cines import end_phases
 from cmrkit.cohort.readers.dicom_cines import Stack, find_stacks
-from cmrkit.cohort.readers.dicom_contours import contour_sets, owner, read_links
+from cmrkit.cohort.readers.dicom_contours import Images, contour_sets, read_links
 from cmrkit.cohort.readers.dicom_files import read_pixels
 from cmrkit.cohort.readers.dicom_labels import Labels
 from cmrkit.cohort.readers.dicom_scan import scan
@@ -78,13 +78,13 @@ class DicomArchive:
         """Contour sets by patient; those of no or several patients are a problem."""
         frames = {p: [f for s in stacks for part in s.slices for f in part]
                   for p, stacks in self._stacks.items()} if sets else {}  # fmt: skip
-        owned, links = {}, []
+        images, owned, links = Images(frames, folder), {}, []
         try:
             links = read_links(tables) if sets else []
         except DataError as error:
             self.problems.append(Problem("", "", None, str(error)))
         for part in sets:
-            patient = owner(part, folder, frames, links)
+            patient = images.owner(part, links)
             if patient:
                 owned.setdefault(patient, []).append(part)
             else:

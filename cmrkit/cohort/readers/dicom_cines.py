@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cmrkit.cohort.readers.cines import POSITION_MM, slice_positions
+from cmrkit.cohort.readers.cines import POSITION_MM, parallel, parallel_groups, slice_positions
 
 LONGEST_CYCLE_MS = 2500.0  # beyond it, as in perfusion, images follow each other over many beats
 MOST_PHASES = 100
-SAME_DIRECTION = 0.9994  # cosine of 2 degrees
 SAME_CONTRAST = 0.1  # of echo and inversion time; maps and multi-echo series vary more
 NO_CINE = "1 image a slice position: no cine"
 
@@ -57,15 +56,16 @@ def find_stacks(frames):
         problems: list of sentences, one for each thing left out.
 
     Choice: scanners keep a short-axis stack in one series or every slice in a series of its own, so
-    slices of one orientation, pixel size and sequence are joined. Where two series hold the same
+    slices of one orientation, pixel size and sequence are joined. Within a series, images of
+    another sequence variant or flip angle are another acquisition. Where two series hold the same
     position, the later breath-hold counts.
     """
     problems = Counter()
     found = []
-    for group in _alike(frames):
+    for group in parallel_groups(frames, _alike):
         slices = []
         for part in slice_positions(group):
-            ordered, why = _cine(part)
+            ordered, why = _cine_of_one_folder(part)
             slices += [ordered] if ordered else []
             problems[why] += 1
         stack, left = _same_length(slices)
@@ -84,26 +84,26 @@ def _order(frame):
     return frame.series_number, frame.series, frame.instance
 
 
-def _alike(frames):
-    """Groups of frames of one series, orientation, shape and pixel size."""
-    by_series = defaultdict(list)
+def _alike(frame):
+    """What the frames of one stack have in common, beside their orientation."""
+    size = (*frame.shape, *np.round(frame.spacing_mm, 4))
+    return frame.series, size, frame.contrast[3], round(frame.contrast[2])
+
+
+def _cine_of_one_folder(frames):
+    """As `_cine`; where all images together are none, those of the one folder that are.
+
+    Some archives give one Series UID to a cine and to perfusion at the same place, and only their
+    folders tell them apart; others spread one cine over folders, so folders decide nothing else.
+    """
+    ordered, why = _cine(frames)
+    if ordered or why == NO_CINE:
+        return ordered, why
+    folders = defaultdict(list)
     for frame in frames:
-        size = (*frame.shape, *np.round(frame.spacing_mm, 4))
-        by_series[frame.series, size].append(frame)
-    groups = []
-    for part in by_series.values():
-        mine = []
-        for frame in part:
-            group = next((one for one in mine if _parallel(one[0], frame)), None)
-            if group is None:
-                mine.append(group := [])
-            group.append(frame)
-        groups += mine
-    return groups
-
-
-def _parallel(one, other):
-    return bool((np.sum(one.orientation * other.orientation, axis=1) > SAME_DIRECTION).all())
+        folders[frame.path.parent].append(frame)
+    cines = [found for part in folders.values() if (found := _cine(part)[0])]
+    return (cines[0], "") if len(cines) == 1 else (None, why)
 
 
 def _cine(frames):
@@ -156,6 +156,6 @@ def _continues(one, other):
     """Whether two stacks are parts of one; several positions that all repeat are another cine."""
     a, b = one.first, other.first
     same = (a.study, a.shape, a.contrast[3]) == (b.study, b.shape, b.contrast[3])
-    same = same and np.allclose(a.spacing_mm, b.spacing_mm, atol=1e-3) and _parallel(a, b)
+    same = same and np.allclose(a.spacing_mm, b.spacing_mm, atol=1e-3) and parallel(a, b)
     same = same and one.phases == other.phases and abs(a.contrast[2] - b.contrast[2]) < 1
     return same and min(len(one.slices), len(other.slices)) == 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from cmrkit.cohort.readers.contours import read_contour, ventricle_mask
+from cmrkit.cohort.readers.contours import draw_ventricle, unmatched
 from cmrkit.cohort.readers.files import DataError, reading
 
 _NAME = re.compile(r"(?:.*\D)?0*(\d+)[-_]([io])contour[-_](manual|auto)\.txt", re.IGNORECASE)
@@ -71,85 +71,104 @@ def _alike(name):
     return re.sub(r"(?<!\d)0+(?=\d)", "", str(name).strip().lower())
 
 
-def owner(contours, root, frames_of, links):
-    """Patient whose images a set of contours belongs to.
-
-    Choice: a table of links decides; without one, the nearest folder above the contours below which
-    exactly one patient has images of these instance numbers.
+class Images:
+    """Where the images of an archive lie, looked up once for all sets of contours.
 
     Args:
-        contours: `ContourSet`.
-        root: folder of the archive.
         frames_of: pseudonym -> list of `DicomFrame`.
-        links: as `read_links` gives them.
-
-    Returns:
-        pseudonym, or None where no or several patients fit.
+        root: folder of the archive.
     """
-    parts = {_alike(part) for part in contours.folder.relative_to(root).parts}
-    named = set().union(*(row for row in links if row & parts)) - parts
-    if named:
-        linked = [patient for patient, frames in frames_of.items() if _names(frames, root) & named]
-        return linked[0] if len(linked) == 1 else None
-    for folder in (contours.folder, *contours.folder.parents):
-        fitting = [
-            patient
-            for patient, frames in frames_of.items()
-            if set(contours.files) <= {f.instance for f in frames if folder in f.path.parents}
-        ]
-        if fitting or folder == root:
-            return fitting[0] if len(fitting) == 1 else None
-    return None
+
+    def __init__(self, frames_of, root):
+        self._root = root
+        self._held = {}  # folder -> patient -> instance numbers there and below
+        self._named = defaultdict(set)  # name of a folder, or Patient ID -> patients
+        for patient, frames in frames_of.items():
+            folders = defaultdict(set)
+            for frame in frames:
+                folders[frame.path.parent].add(frame.instance)
+            self._named[_alike(frames[0].patient)].add(patient)
+            for folder, numbers in folders.items():
+                for part in folder.relative_to(root).parts:
+                    self._named[_alike(part)].add(patient)
+                for above in _up_to(root, folder):
+                    self._held.setdefault(above, {}).setdefault(patient, set()).update(numbers)
+
+    def owner(self, contours, links):
+        """Patient whose images a set of contours belongs to.
+
+        Choice: a table of links decides; without one, the nearest folder above the contours below
+        which one patient has all these instance numbers, or failing that, one alone has at least
+        half of them. One of several with half of them is not taken for the owner because it has
+        most: instance numbers are much alike in all patients.
+
+        Args:
+            contours: `ContourSet`.
+            links: as `read_links` gives them.
+
+        Returns:
+            pseudonym, or None where no or several patients fit.
+        """
+        parts = {_alike(part) for part in contours.folder.relative_to(self._root).parts}
+        named = set().union(*(row for row in links if row & parts)) - parts
+        if named:
+            linked = set().union(*(self._named.get(name, ()) for name in named))
+            return linked.pop() if len(linked) == 1 else None
+        for folder in _up_to(self._root, contours.folder):
+            held = {patient: len(numbers & set(contours.files))
+                    for patient, numbers in self._held.get(folder, {}).items()}  # fmt: skip
+            half = [patient for patient, count in held.items() if 2 * count >= len(contours.files)]
+            whole = [patient for patient in half if held[patient] == len(contours.files)]
+            if half:
+                fitting = whole or half
+                return fitting[0] if len(fitting) == 1 else None
+        return None
 
 
-def _names(frames, root):
-    folders = {part for frame in frames for part in frame.path.parent.relative_to(root).parts}
-    return {_alike(name) for name in {frames[0].patient, *folders}}
+def _up_to(root, folder):
+    """The folder and those above it, up to the root."""
+    return [one for one in (folder, *folder.parents) if one == root or root in one.parents]
 
 
 def stack_of(contours, stacks, views):
     """Number of the stack that a set of contours was drawn on.
 
-    Choice: where instance numbers fit several stacks, the short axis, since the format knows the
-    contours of a left ventricle in short axis.
+    Choice: the one that holds most of their instance numbers, at least half; where several do, the
+    short axis, since the format knows the contours of a left ventricle in short axis.
 
     Raises:
-        DataError: no stack holds all instance numbers, or several do.
+        DataError: no stack holds half of the instance numbers, or several hold the same.
     """
     numbers = [[f.instance for part in stack.slices for f in part] for stack in stacks]
-    fitting = [i for i, held in enumerate(numbers) if set(contours.files) <= set(held)]
+    held = [len(set(contours.files) & set(part)) for part in numbers]
+    most = max(held)
+    fitting = [i for i, count in enumerate(held) if count == most]
     if len(fitting) > 1:
         fitting = [i for i in fitting if views[i] == "sax"]
-    if len(fitting) != 1:
+    if len(fitting) != 1 or 2 * most < len(contours.files):
         raise DataError(f"{len(contours.files)} contours: instance numbers fit no or several cines")
-    held = [number for number in numbers[fitting[0]] if number in contours.files]
-    if len(held) > len(contours.files):
+    if sum(number in contours.files for number in numbers[fitting[0]]) > most:
         raise DataError(f"{len(contours.files)} contours: instance numbers are not unique")
     return fitting[0]
 
 
 def draw(contours, stack):
-    """Label maps of a stack.
+    """Label maps of a stack; a broken contour, or one without its image, leaves the others.
 
     Returns:
         masks: [slices, phases, rows, columns] uint8.
         present: [slices][phases] tuples of labels.
-
-    Raises:
-        DataError: a broken contour, or one that encloses no pixel.
+        problems: list of sentences.
     """
     masks = np.zeros((len(stack.slices), stack.phases, *stack.first.shape), np.uint8)
     present = [[()] * stack.phases for _ in stack.slices]
+    held = {frame.instance for part in stack.slices for frame in part} & set(contours.files)
+    problems = unmatched(len(contours.files) - len(held), len(contours.files))
     for s, part in enumerate(stack.slices):
         for p, frame in enumerate(part):
-            files = contours.files.get(frame.instance, {})
-            points = [
-                read_contour(files[kind], f"{kind} contour of instance {frame.instance}")
-                if kind in files
-                else None
-                for kind in "io"
-            ]
-            masks[s, p], present[s][p] = ventricle_mask(frame.shape, *points)
-            if present[s][p] and not masks[s, p].any():
-                raise DataError(f"contour of instance {frame.instance}: outside its image")
-    return masks, present
+            if frame.instance in held:
+                files = contours.files[frame.instance]
+                drawn = draw_ventricle(files, frame.shape, frame.instance)
+                masks[s, p], present[s][p], broken = drawn
+                problems += broken
+    return masks, present, problems

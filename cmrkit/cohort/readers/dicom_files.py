@@ -19,7 +19,10 @@ MOST_FRAMES = 20_000  # beyond it the header is broken
 _SECONDARY_CAPTURE = (
     "1.2.840.10008.5.1.4.1.1.7"  # and its multi-frame kinds, which add ".1" to ".4"
 )
-_SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
+_SEGMENTATIONS = (  # of bits or fractions, and of label numbers
+    "1.2.840.10008.5.1.4.1.1.66.4",
+    "1.2.840.10008.5.1.4.1.1.66.7",
+)
 _SCREENSHOT_WORDS = {"SCREEN SAVE", "SCREENSAVE", "SCREENSHOT", "VXTL STATE"}
 _PHASE_WORDS = {"P", "PHASE", "PHASE MAP", "VELOCITY", "VELOCITY MAP", "PHASE CONTRAST"}
 _DIRECTIONS_OFF = 0.01  # unit vectors may be off by rounding
@@ -33,7 +36,8 @@ class DicomFrame:
         path: file.
         index: frame within the file, None for a single-frame file.
         patient: Patient ID as stored.
-        person: digest of name and date of birth, which tells two patients with one ID apart.
+        person: digests of name and date of birth, which tell two patients with one ID apart; ""
+            where not stated.
         study: Study Instance UID.
         series: Series Instance UID.
         series_number: Series Number.
@@ -56,7 +60,7 @@ class DicomFrame:
     path: Path
     index: int | None
     patient: str
-    person: str
+    person: tuple[str, str]
     study: str
     series: str
     series_number: int
@@ -112,7 +116,7 @@ def read_frames(path):
         if not is_dicom(path):
             raise DataError("DICOM header: not a DICOM file, or cut short")
         header = pydicom.dcmread(path, stop_before_pixels=True)
-        if str(header.get("SOPClassUID", "")) == _SEGMENTATION:
+        if str(header.get("SOPClassUID", "")) in _SEGMENTATIONS:
             return Segmentation(Path(path), _text(header, "PatientID"))
         _refuse(header)
         count = int(header.get("NumberOfFrames") or 1)
@@ -196,10 +200,9 @@ def _frame(path, index, header, place, measures, values, moment):
         raise DataError("PixelSpacing: pixel sizes are above 0")
     slope = _number(values, "RescaleSlope")
     contrast = [_number(moment, key) or 0.0 for key in ("EchoTime", "InversionTime", "FlipAngle")]
-    person = f"{header.get('PatientName')}\0{header.get('PatientBirthDate')}"
     return DicomFrame(
         path=Path(path), index=index, patient=_text(header, "PatientID"),
-        person=hashlib.sha256(person.encode(errors="replace")).hexdigest()[:16],
+        person=_person(header),
         study=_text(header, "StudyInstanceUID"), series=_text(header, "SeriesInstanceUID"),
         series_number=int(_number(header, "SeriesNumber") or 0),
         uid=_text(header, "SOPInstanceUID"),
@@ -214,6 +217,18 @@ def _frame(path, index, header, place, measures, values, moment):
         vendor=_text(header, "Manufacturer"), site=_text(header, "InstitutionName"),
         description=f"{_text(header, 'SeriesDescription')} {_text(header, 'ProtocolName')}",
     )  # fmt: skip
+
+
+def _person(header):
+    """Digests of name and date of birth, alike however scanners write the same ones."""
+    writings = _text(header, "PatientName").split("=")  # in Latin, ideographic, phonetic letters
+    name = next((text for text in writings if text.strip("^ ")), "")
+    birth = re.sub(r"\D", "", _text(header, "PatientBirthDate")).strip("0")
+    texts = " ".join(name.replace("^", " ").split()).casefold(), birth
+    return tuple(
+        hashlib.sha256(text.encode(errors="replace")).hexdigest()[:16] if text else ""
+        for text in texts
+    )
 
 
 def _numbers(dataset, keyword, count):

@@ -50,10 +50,13 @@ class Labels:
         for part in self.contours:
             try:
                 if stack_of(part, stacks, views) == number:
-                    found = draw(part, stacks[number])
+                    masks, present, broken = draw(part, stacks[number])
+                    problems += broken
+                    if not any(map(any, present)):
+                        continue
                     if part.automatic:
                         problems.append("contours made by a program, not drawn: used as labels")
-                    return found
+                    return masks, present
             except DataError as error:
                 problems.append(str(error))
         return None

@@ -10,7 +10,7 @@ from pydicom.pixels import pixel_array
 
 from cmrkit.cohort.frames import LABELS
 from cmrkit.cohort.readers.files import DataError, reading
-from cmrkit.cohort.readers.nifti import LARGEST_VOXELS
+from cmrkit.cohort.readers.nifti import LARGEST_VOXELS, unit_mm
 
 _ENDING = re.compile(r"([-_. ]?(gt|seg|segmentation|masks?|labels?))?\.nii(\.gz)?", re.IGNORECASE)
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # DICOM counts to the left and back, NIfTI away
@@ -26,7 +26,9 @@ def label_of_segment(text):
     """
     named = text.lower()
     left, right = (re.search(p, named) for p in (r"left|\bl[va]\b|\blv", r"right|\br[va]\b|\brv"))
-    if re.search(r"myo|wall|epicard", named):
+    if re.search(r"papill|fat\b|adipos", named):
+        return None
+    if re.search(r"myo|wall|epi", named):
         return None if right else 2
     if bool(left) == bool(right):
         return None
@@ -158,7 +160,8 @@ def read_labels_beside(path, stack):
             raise DataError(f"NIfTI labels: {found.shape[3]} phases; the cine has {stack.phases}")
         if not np.isfinite(found).all() or not np.isin(np.unique(np.rint(found)), [*LABELS]).all():
             raise DataError(f"NIfTI labels: values beside {[*LABELS]}")
-        to_voxel = np.linalg.inv(image.affine) @ _LPS_TO_RAS
+        unit = unit_mm(image.header)
+        to_voxel = np.linalg.inv(np.diag([unit, unit, unit, 1]) @ image.affine) @ _LPS_TO_RAS
         return np.stack([_lay(found, to_voxel, part[0]) for part in stack.slices])
 
 

@@ -1,18 +1,16 @@
 """Walk an archive of DICOM files: all image headers by patient, a line for what cannot be used."""
 
-import os
 from collections import Counter, defaultdict
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
-from pathlib import Path
 
 import pydicom
 
 from cmrkit.cohort.problems import Problem
 from cmrkit.cohort.pseudonym import pseudonym
 from cmrkit.cohort.readers.dicom_files import ENDINGS, Segmentation, is_dicom, read_frames
-from cmrkit.cohort.readers.files import DataError
+from cmrkit.cohort.readers.files import DataError, files_below
 
 PARALLEL_FROM = 2000  # files; below it, starting processes takes longer than reading
 _PORTION = 200
@@ -50,7 +48,7 @@ def scan(folder, name, processes=1):
         `Archive`.
     """
     archive, images = Archive(), []
-    for path in _files(folder):
+    for path in files_below(folder):
         lower = path.name.lower()
         if lower.endswith(".txt"):
             archive.contours.append(path)
@@ -74,12 +72,6 @@ def scan(folder, name, processes=1):
         )
     _by_patient(found, name, archive)
     return archive
-
-
-def _files(folder):
-    for place, folders, names in os.walk(folder):
-        folders.sort()
-        yield from (Path(place) / name for name in sorted(names))
 
 
 def _files_(count):
@@ -123,10 +115,11 @@ def _by_patient(frames, name, archive):
     """Give every frame to its patient; leave out what two patients seem to share.
 
     Choice: the patient is the Patient ID, or the examination where that is empty. One ID with two
-    names and dates of birth is an archive in which patients cannot be told apart; a role drawn by
-    that ID would mix them up, so nothing of it is used.
+    names or two dates of birth (an empty one contradicts nothing) is an archive in which patients
+    cannot be told apart; a role drawn by that ID would mix them up, so nothing of it is used.
     """
-    owners, people, seen = defaultdict(set), defaultdict(set), set()
+    owners, seen = defaultdict(set), set()
+    people = defaultdict(lambda: (set(), set()))  # names and dates of birth
     copies = Counter()
     by_patient = defaultdict(list)
     for frame in frames:
@@ -138,7 +131,8 @@ def _by_patient(frames, name, archive):
             continue
         patient = pseudonym(name, original)
         owners[frame.series].add(patient)
-        people[patient].add(frame.person)
+        for said, known in zip(frame.person, people[patient], strict=True):
+            known.update({said} - {""})
         if frame.uid and (frame.uid, frame.index) in seen:
             copies[patient] += 1
             continue
@@ -147,8 +141,8 @@ def _by_patient(frames, name, archive):
     shared = {series for series, patients in owners.items() if len(patients) > 1}
     for patient in sorted(by_patient):
         kept = [frame for frame in by_patient[patient] if frame.series not in shared]
-        if len(people[patient]) > 1:
-            why = f"one Patient ID with {len(people[patient])} names or dates of birth: mixed "
+        if (count := max(map(len, people[patient]))) > 1:
+            why = f"one Patient ID with {count} names or dates of birth: mixed "
             why += "patients; give each patient an ID of its own"
             kept = []
         elif len(kept) < len(by_patient[patient]):

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from contextlib import contextmanager
+from pathlib import Path
 
 
 class DataError(ValueError):
@@ -28,6 +29,30 @@ def reading(what):
     except Exception as error:  # parsers of binary files raise nearly anything on broken ones
         kind = type(error).__name__
         raise DataError(f"{what}: cannot be read ({kind}); copy or download it again") from None
+
+
+def walk(folder):
+    """Yield the folders and files below a folder in sorted order, without those no reader means.
+
+    Left out are names that start with "." (macOS lays a `._` file beside every file it copies to a
+    foreign disk) and the folders `__MACOSX` of its archives.
+
+    Yields:
+        (path, whether it is a folder); a folder before what it holds.
+    """
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if _meant(name))
+        yield from ((Path(place) / name, True) for name in folders)
+        yield from ((Path(place) / name, False) for name in sorted(names) if _meant(name))
+
+
+def files_below(folder):
+    """Sorted paths of the files below a folder, without those that `walk` leaves out."""
+    return sorted(path for path, is_folder in walk(folder) if not is_folder)
+
+
+def _meant(name):
+    return not name.startswith(".") and name != "__MACOSX"
 
 
 def folder_state(folder):

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from cmrkit.cohort.problems import Problem
 from cmrkit.cohort.pseudonym import pseudonym
-from cmrkit.cohort.readers.cines import slice_positions
-from cmrkit.cohort.readers.contours import read_contour, ventricle_mask
-from cmrkit.cohort.readers.dicom_files import is_dicom, read_frames, read_pixels
-from cmrkit.cohort.readers.files import DataError, not_found, reading
+from cmrkit.cohort.readers.contours import draw_ventricle, unmatched
+from cmrkit.cohort.readers.dicom_files import is_dicom, read_pixels
+from cmrkit.cohort.readers.files import DataError, files_below, not_found, reading, walk
+from cmrkit.cohort.readers.sunnybrook_series import read_headers, short_axis, slice_spacing
 from cmrkit.cohort.series import CineSlice
 
 PHASES = 20  # every cine of the set has 20; instance n is phase (n - 1) % 20 of its slice
@@ -26,9 +27,11 @@ DISEASES = {
 }
 
 _CODE = re.compile(r"SC-(HF-I|HF-NI|HYP|N)-0*(\d+)")
+_PNG = re.compile(r"(SC-.*)-IM-\d+-(\d+)\.dcm\.png")
 _EXPECTED = (
     "Images/ and Labels/ with SC-*-IM-0001-0048.dcm.png, or link.csv with the DICOM folders "
-    "SCD0000101 ... and contour files IM-0001-0048-icontour-manual.txt"
+    "SCD0000101 ... (or DICOM folders SC-HF-I-1 ...) and contour files "
+    "IM-0001-0048-icontour-manual.txt"
 )
 _ORIGIN = (
     "the Cardiac Atlas Project, Sunnybrook Cardiac Data (CC0), or as PNG from GitHub, "
@@ -42,7 +45,7 @@ def open_sunnybrook(folder):
     Raises:
         FileNotFoundError: neither layout is there.
     """
-    if next(folder.rglob("SC-*-IM-*.png"), None) is not None:
+    if any(_PNG.fullmatch(path.name) for path in files_below(folder)):
         return SunnybrookPng(folder)
     return SunnybrookDicom(folder)
 
@@ -88,8 +91,8 @@ class SunnybrookPng(_Sunnybrook):
 
     def __init__(self, folder):
         self._files = defaultdict(dict)  # code -> instance -> image path
-        for path in sorted(folder.rglob("SC-*-IM-*.png")):
-            found = re.fullmatch(r"(SC-.*)-IM-\d+-(\d+)\.dcm\.png", path.name)
+        for path in files_below(folder):
+            found = _PNG.fullmatch(path.name)
             if found and "Images" in path.parts and (code := patient_code(found[1])):
                 self._files[code][int(found[2])] = path
         if not self._files:
@@ -124,62 +127,95 @@ class SunnybrookDicom(_Sunnybrook):
 
     Args:
         folder: any folder above the table that links DICOM folders and patients (`link.csv` or
-            `scd_patientdata.csv`), the DICOM folders and the contour files.
+            `scd_patientdata.csv`), the DICOM folders and the contour files. In the older layout of
+            the MICCAI 2009 challenge the DICOM folders carry the patients' codes, without a table.
 
     Raises:
         FileNotFoundError: no such files.
     """
 
     def __init__(self, folder):
-        self._folder = folder
-        links = [*folder.rglob("link.csv"), *folder.rglob("scd_patientdata.csv")]
-        self._dicoms = {}
-        for code, name in (_read_link(links[0]) if links else {}).items():
-            found = next((path for path in sorted(folder.rglob(name)) if path.is_dir()), None)
-            if found:
-                self._dicoms[code] = found
+        places = [path for path, is_folder in walk(folder) if is_folder]
+        files = files_below(folder)
+        named = {path.name: path for path in reversed(places)}
+        links = [path for path in files if path.name in ("link.csv", "scd_patientdata.csv")]
+        linked = _read_link(links[0]) if links else {}
+        self._dicoms = {code: named[name] for code, name in linked.items() if name in named}
+        if not self._dicoms:
+            self._dicoms = _named_after_patients(places)
         if not self._dicoms:
             raise not_found(folder, _EXPECTED, _ORIGIN)
+        self._contours = _contours(files)
         super().__init__(self._dicoms)
 
     def read(self, patient_id):
-        """Yield the patient's slices, base to apex, each a whole cine.
+        """Yield the patient's slices, base to apex, each a whole cine, and `Problem`s between them.
 
         Raises:
-            DataError: unknown patient or a broken file.
+            DataError: unknown patient, or no short-axis cine.
         """
         code = self._known(patient_id)
-        contours = self._contours(code)
-        paths = sorted(path for path in self._dicoms[code].rglob("*") if is_dicom(path))
-        found = [read_frames(path) for path in paths]
-        frames = [frame for part in found if isinstance(part, list) for frame in part]
-        if not frames:
-            raise DataError("no DICOM files in the patient's folder; complete the download")
-        slices = sorted(slice_positions(frames), key=lambda part: part[0].instance)
-        masks = {f.instance: _drawn(contours, f) for f in frames if f.instance in contours["i"]}
+        contours = self._contours.get(code, {})
+        frames, problems = read_headers(self._dicoms[code])
+        slices, left = short_axis(frames, self._dicoms[code], set(contours))
+        masks, broken = _draw(contours, slices)
+        for why in (*problems, *left, *broken):
+            yield Problem(patient_id, "sax", None, why)
         ed, es = _end_phases({number: (mask == 1).sum() for number, (mask, _) in masks.items()})
+        apart = slice_spacing(slices)
         for index, part in enumerate(slices):
+            try:
+                images = read_pixels(part)
+            except DataError as error:
+                yield Problem(patient_id, "sax", index, str(error))
+                continue
             empty = np.zeros(part[0].shape, np.uint8), ()
             drawn = [masks.get(frame.instance, empty) for frame in part]
             phases = (np.array([frame.instance for frame in part]) - 1) % PHASES
             yield CineSlice(
-                patient_id=patient_id, view="sax", slice_index=index,
-                images=read_pixels(part),
+                patient_id=patient_id, view="sax", slice_index=index, images=images,
                 masks=np.stack([mask for mask, _ in drawn]),
                 labels_present=[labels for _, labels in drawn],
                 spacing_mm=part[0].spacing_mm, phase_index=phases,
                 phase_fraction=(phases - (ed or 0)) % PHASES / PHASES,
-                is_ed=phases == ed, is_es=phases == es,
+                is_ed=phases == ed, is_es=phases == es, slice_spacing_mm=apart,
             )  # fmt: skip
 
-    def _contours(self, code):
-        """Contour files of a patient: `i` (endocardium) and `o` (epicardium), by instance."""
-        found = {"i": {}, "o": {}}
-        for path in sorted(self._folder.rglob("IM-*contour-manual.txt")):
-            name = re.fullmatch(r"IM-\d+-(\d+)-([io])contour-manual\.txt", path.name)
-            if name and code in map(patient_code, path.parts):
-                found[name[2]][int(name[1])] = path
-        return found
+
+def _named_after_patients(places):
+    """Map patient code to DICOM folder, where folders carry the code itself (MICCAI 2009)."""
+    found = {}
+    for place in places:
+        code = patient_code(place.name)
+        if code and code not in found and any(map(is_dicom, files_below(place))):
+            found[code] = place
+    return found
+
+
+def _contours(files):
+    """Contour files: patient code -> instance -> kind (`i` endo-, `o` epicardium) -> path."""
+    found = {}
+    for path in files:
+        name = re.fullmatch(r"IM-\d+-(\d+)-([io])contour-manual\.txt", path.name)
+        codes = {code for part in path.parts if (code := patient_code(part))} if name else ()
+        for code in codes:
+            found.setdefault(code, {}).setdefault(int(name[1]), {})[name[2]] = path
+    return found
+
+
+def _draw(contours, slices):
+    """Label maps of all frames with a contour, by instance, and sentences on what is broken."""
+    frames = [frame for part in slices for frame in part]
+    held = [frame for frame in frames if frame.instance in contours]
+    problems = unmatched(len(contours) - len(held), len(contours))
+    masks = {}
+    for frame in held:
+        number = frame.instance
+        mask, labels, broken = draw_ventricle(contours[number], frame.shape, number)
+        problems += broken
+        if labels:
+            masks[number] = mask, labels
+    return masks, problems
 
 
 def patient_code(text):
@@ -221,16 +257,6 @@ def _label_of(path):
 def _read_png(path, number):
     with reading(f"PNG of instance {number}"):
         return np.asarray(Image.open(path).convert("L"), dtype=np.float32)
-
-
-def _drawn(contours, frame):
-    points = [
-        read_contour(files[frame.instance], f"{kind} contour of instance {frame.instance}")
-        if frame.instance in files
-        else None
-        for kind, files in contours.items()
-    ]
-    return ventricle_mask(frame.shape, *points)
 
 
 def _read_link(path):
