@@ -159,7 +159,7 @@ def packed_cines(tmp_path_factory):
 
 @pytest.mark.parametrize("syntax", PACKED)
 @settings(
-    max_examples=60, deadline=None, derandomize=True,
+    max_examples=25, deadline=None, derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 @given(data=st.data())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
-from pydicom.pixels import iter_pixels
+from pydicom.pixels import decoders, iter_pixels
 
 from cmrkit.cohort.readers.files import DataError, reading
 
@@ -26,6 +26,14 @@ _SEGMENTATIONS = (  # of bits or fractions, and of label numbers
 _SCREENSHOT_WORDS = {"SCREEN SAVE", "SCREENSAVE", "SCREENSHOT", "VXTL STATE"}
 _PHASE_WORDS = {"P", "PHASE", "PHASE MAP", "VELOCITY", "VELOCITY MAP", "PHASE CONTRAST"}
 _DIRECTIONS_OFF = 0.01  # unit vectors may be off by rounding
+
+# gdcm ends the whole process on some damaged files, so it only decodes what nothing else here does
+for _decoder in (
+    decoders.JPEGBaseline8BitDecoder, decoders.JPEGLSLosslessDecoder,
+    decoders.JPEGLSNearLosslessDecoder, decoders.JPEG2000LosslessDecoder,
+    decoders.JPEG2000Decoder,
+):  # fmt: skip
+    _decoder.remove_plugin("gdcm")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
