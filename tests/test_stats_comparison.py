@@ -151,6 +151,18 @@ def test_six_patients_can_be_enough():
     assert patient_row(compare(scores(spread(0.05, 0.001, 6))))["verdict"] == "better"
 
 
+def test_one_score_a_volume_repeated_on_its_frames_or_seeds_is_compared_by_patients():
+    volumes = scores(spread(-0.006, 0.005, 10))
+    frames = scores(np.repeat(spread(-0.006, 0.005, 10), 4, axis=1))
+    seeds = pd.concat([volumes, volumes.assign(seed=2)])
+    columns = ["hl_shift", "p", "mixed_shift", "mixed_low", "mixed_high", "verdict"]
+    expected = patient_row(compare(volumes))[columns]
+    for table in (frames, seeds):
+        row = patient_row(compare(table))[columns]
+        assert row["verdict"] == expected["verdict"]
+        assert row[:-1].tolist() == pytest.approx(expected[:-1].tolist())
+
+
 def test_holm_runs_over_the_chambers_of_a_metric_and_not_over_metrics():
     table = pd.concat(
         [
