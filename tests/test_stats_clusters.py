@@ -8,7 +8,6 @@ from statsmodels.stats.anova import anova_lm
 from cmrkit.stats.clusters import cluster_bootstrap, clustering, mixed_model_shift
 
 
-
 def pairs(differences):
     """A table of pairs from differences [patients, frames, seeds]; the reference scores 0.5."""
     rows = [

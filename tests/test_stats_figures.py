@@ -93,3 +93,9 @@ def test_power_has_a_panel_a_chamber_and_hides_the_empty_ones():
     titles = [axis.get_title(loc="left") for axis in figure.axes]
     assert titles == ["4ch LV", "4ch RV", "sax LV", "sax LV myocardium", "sax RV", ""]
     assert [axis.axison for axis in figure.axes] == [True] * 5 + [False]
+
+
+def test_power_without_a_margin_draws_the_difference_alone():
+    curves = power_curves(example_scores(seeds=(1,)), metric="hd95_mm", patients=(10,), studies=50)
+    names = power_panels(curves).axes[0].get_legend_handles_labels()[1]
+    assert names == ["difference", "patients of this study"]

@@ -188,6 +188,8 @@ def power_panels(curves, wanted=0.8):
         for axis, ((view, label), panel) in zip(axes.flat, panels, strict=False):
             for claim, (colour, stroke) in zip(CLAIMS, _CLAIM_STYLES, strict=True):
                 rows = panel[panel["claim"] == claim]
+                if rows.empty:  # scores in mm: no margin, no equivalence
+                    continue
                 axis.plot(rows["n_patients"], rows["power"], stroke, color=colour, label=claim)
                 axis.fill_between(
                     rows["n_patients"], rows["low"], rows["high"], color=colour, alpha=0.15, lw=0

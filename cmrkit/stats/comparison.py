@@ -70,7 +70,7 @@ def compare(
     _check(metrics, margin, alpha)
     rows = []
     for metric in metrics:
-        pairs = pair_scores(_by_size(scores, metric), arm, reference, metric)
+        pairs = pair_scores(scores, arm, reference, metric)
         for view, label in chambers(scores, arm, reference):
             part = pairs[(pairs["view"] == view) & (pairs["label"] == label)]
             key = zlib.crc32(f"{arm} {reference} {metric} {view} {label}".encode())
@@ -92,12 +92,6 @@ def _check(metrics, margin, alpha):
         raise ValueError(f"margin: {margin:g} is not above 0; give the largest harmless difference")
     if not 0 < alpha < 0.5:
         raise ValueError(f"alpha: {alpha:g} is outside 0 to 0.5; the usual one is 0.05")
-
-
-def _by_size(scores, metric):
-    if METRICS[metric].lowest >= 0 or metric not in scores:
-        return scores
-    return scores.assign(**{metric: scores[metric].abs()})
 
 
 def _rows(pairs, names, margin, alpha, rng):
