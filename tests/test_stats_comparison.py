@@ -106,6 +106,11 @@ def test_a_real_difference_within_the_margin_says_both():
     assert "the difference is smaller than the margin of 0.01" in sentence
 
 
+def test_the_interval_of_a_sentence_names_its_confidence_to_the_decimal():
+    table = compare(scores(spread(-0.006, 0.005)), alpha=0.025)
+    assert "97.5 % interval" in patient_row(table)["sentence"]
+
+
 def test_swapping_the_arms_mirrors_every_verdict(example):
     mirrored = compare(example_scores(), arm="patient", reference="synthetic")
     opposite = {"better": "worse", "worse": "better"}
@@ -180,6 +185,28 @@ def test_holm_runs_over_the_chambers_of_a_metric_and_not_over_metrics():
     assert holm["LV myocardium"] == pytest.approx(max(2 * p["RV"], p["LV myocardium"]))
     both = compare(table)
     assert patient_row(both)["p_holm"] == pytest.approx(holm["LV"])
+
+
+def test_a_chamber_with_too_few_patients_is_no_part_of_the_family():
+    table = pd.concat([scores(spread(-0.006, 0.005), "LV"), scores(spread(0.05, 0.001, 5), "RV")])
+    found = compare(table)
+    assert patient_row(found)["p_holm"] == patient_row(found)["p"]
+    assert patient_row(found)["holm_tests"] == 1
+    row = patient_row(found, label="RV")
+    assert np.isnan(row["p_holm"])
+    assert row["p"] == 2 / 2**5
+
+
+def test_too_few_patients_for_so_many_chambers_are_named_in_the_sentence():
+    labels = ("LV", "LV myocardium", "RV", "LA", "RA")
+    tables = [scores(spread(0.05, 0.001, 7), label) for label in labels]
+    found = compare(pd.concat(tables))
+    assert set(found.loc[found["level"] == "patient", "verdict"]) == {"inconclusive"}
+    says = "With 5 chambers tested together, Holm's first step needs 8 patients"
+    assert says in patient_row(found)["sentence"]
+    assert "Holm's first step" not in patient_row(compare(tables[0]))["sentence"]
+    more = [scores(spread(0.05, 0.001, 8), label) for label in labels]
+    assert patient_row(compare(pd.concat(more)))["verdict"] == "better"
 
 
 def test_a_chamber_that_one_arm_lacks_keeps_an_empty_row_and_is_no_part_of_the_family():

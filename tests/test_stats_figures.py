@@ -82,7 +82,7 @@ def test_false_alarm_rates_show_both_levels_and_the_nominal_level():
     rates = false_alarms((1, 4), patients=10, studies=100)
     axis = false_alarm_rates(rates).axes[0]
     names = axis.get_legend_handles_labels()[1]
-    assert sorted(names) == ["frames as units", "nominal 5%", "patients as units"]
+    assert sorted(names) == ["frames as units", "nominal 5 %", "patients as units"]
     assert [t.get_text() for t in axis.get_xticklabels()] == ["1", "4"]
 
 

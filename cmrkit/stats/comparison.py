@@ -50,7 +50,8 @@ def compare(
           has one (a distance of a missed chamber, or a chamber seen where there is none);
         - `arm_median, arm_q25, arm_q75, reference_median, ...` over the units of the level;
         - `hl_shift, ci_low, ci_high`: arm less reference, Hodges-Lehmann, 1 - alpha interval;
-        - `p, p_holm`: Wilcoxon signed-rank, and Holm over the metric's rows of the level;
+        - `p, p_holm, holm_tests`: Wilcoxon signed-rank, Holm over the metric's rows of the level,
+          and how many rows those are (see `stats.verdict.decide`);
         - `tost_p, smallest_margin, within_margin`, `equivalence_low, equivalence_high` (1 - 2 alpha
           interval): two one-sided tests;
         - `mean_shift, boot_low, boot_high`: mean over the level's units, patients resampled;
