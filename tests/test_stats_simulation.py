@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 
 from cmrkit.stats.comparison import rank_statistics
-from cmrkit.stats.signed_rank import equivalence_p, shift_interval
+from cmrkit.stats.clusters import cluster_bootstrap
+from cmrkit.stats.signed_rank import equivalence_p, shift_interval, signed_rank_p
 from cmrkit.stats.simulate import clustered_differences, false_alarms
 from cmrkit.stats.verdict import decide
 
@@ -91,6 +92,25 @@ def test_the_interval_of_the_shift_covers_the_truth_as_often_as_it_says(patients
     alpha = 1 - confidence
     exact = 1 - attained(patients, alpha) if patients <= 50 else confidence
     assert agrees(hits, studies, exact), hits / studies
+
+
+def test_of_skewed_differences_the_ranks_test_the_pseudomedian_and_not_the_mean():
+    studies = 1500
+    draws = np.random.default_rng(8).exponential(1, (studies, 50))
+    pseudomedian = stats.gamma(2).median() / 2  # of the mean of two exponential differences
+    hits = sum(signed_rank_p(d - pseudomedian) < 0.05 for d in draws)
+    # A little above 5 %, since ranks of skewed differences scatter more than the test believes.
+    assert stats.binomtest(hits, studies, 0.065, alternative="greater").pvalue > 0.01, hits
+    assert sum(signed_rank_p(d - 1) < 0.05 for d in draws) > 0.15 * studies  # the mean is 0
+
+
+def test_the_bootstrap_interval_covers_the_mean_of_skewed_differences():
+    hits, studies = 0, 400
+    for study in range(studies):
+        rng = np.random.default_rng([9, study])
+        _, low, high = cluster_bootstrap(rng.exponential(1, 20), np.ones(20), 0.95, rng)
+        hits += low <= 1 <= high
+    assert agrees(hits, studies, 0.95), hits
 
 
 def test_the_teaching_table_shows_frames_failing_and_patients_holding():
