@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from cmrkit.stats.comparison import rank_statistics
 from cmrkit.stats.clusters import cluster_bootstrap
+from cmrkit.stats.comparison import rank_statistics
 from cmrkit.stats.signed_rank import equivalence_p, shift_interval, signed_rank_p
 from cmrkit.stats.simulate import clustered_differences, false_alarms
 from cmrkit.stats.verdict import decide

@@ -178,7 +178,8 @@ def _typeset(table):
 def _html(table, caption):
     table = table.set_axis(pd.MultiIndex.from_arrays(_headings(table)), axis=1)
     body = table.to_html(index=False, border=0, classes="table1")
-    return body.replace("<thead>", f"<caption>Table 1. {escape(caption)}</caption>\n  <thead>") + "\n"
+    head = f"<caption>Table 1. {escape(caption)}</caption>\n  <thead>"
+    return body.replace("<thead>", head) + "\n"
 
 
 def _latex(table, caption):

@@ -26,10 +26,10 @@ def decide(rows, alpha):
     would hide the difference, to call it worse alone would hide its size.
 
     Choice: Holm's family is every view and chamber of one metric at one level that has patients
-    enough for a verdict (rule 1). Metrics are not counted in, since they retell one segmentation (percent variation is 1 - Dice): the verdict on
-    Dice must not depend on how many other scores are printed. Equivalence keeps alpha a row, and
-    so does the claim that every row is equivalent, the paper's (intersection-union test, Berger,
-    Technometrics 1982;24:295).
+    enough for a verdict (rule 1). Metrics are not counted in, since they retell one segmentation
+    (percent variation is 1 - Dice): the verdict on Dice must not depend on how many other scores
+    are printed. Equivalence keeps alpha a row, and so does the claim that every row is equivalent,
+    the paper's (intersection-union test, Berger, Technometrics 1982;24:295).
 
     Args:
         rows: DataFrame `metric, level, n_patients, hl_shift, p, tost_p`.

@@ -29,7 +29,7 @@ def ventricular_function(masks, frames):
         `es_area_mm2`, `fractional_area_change` (0 to 1) and, where the stack allows,
         `ejection_fraction` (0 to 1), `edv_ml` and `esv_ml`. A patient without an annotated frame at
         both times is left out. Where the distance between slices is not known, there are no
-        volumes, but an ejection fraction, in which the distance cancels. So does the size of a pixel:
+        volumes, but an ejection fraction, in which the distance cancels. So does the pixel size:
         where a patient's frames do not state it, areas and volumes are NaN, and both ratios come
         from counts of pixels.
 
