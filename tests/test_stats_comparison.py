@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmrkit.stats.comparison import compare
+from cmrkit.stats.comparison import compare, compare_others
 from cmrkit.stats.signed_rank import hodges_lehmann, shift_interval, signed_rank_p
 from cmrkit.stats.simulate import example_scores
 from cmrkit.stats.verdict import conclusion
@@ -260,6 +260,20 @@ def test_a_table_of_other_models_is_compared_by_the_scores_it_has():
     assert set(compare(table.drop(columns="percent_variation"))["metric"]) == {"dice"}
     without = table.drop(columns=["dice", "percent_variation"])
     assert set(compare(without)["metric"]) == {"hd95_mm"}
+
+
+def test_further_arms_are_judged_as_far_as_frames_and_seeds_allow_and_else_named():
+    table = scores(spread(-0.006, 0.005))
+    further = {name: table[table["arm"] == "synthetic"].assign(arm=name) for name in "abc"}
+    further["b"] = further["b"].assign(seed=7)
+    further["c"] = further["c"].iloc[1:]
+    table = pd.concat([table, *further.values()])
+    found, refused = compare_others(table, "synthetic", "patient", ["dice"], margin=0.02)
+    assert list(found) == ["a"]
+    assert patient_row(found["a"])["arm"] == "a"
+    assert patient_row(found["a"])["margin"] == 0.02
+    assert refused["b"].startswith("b is not compared with patient. seed: arm 'b' has [7]")
+    assert refused["c"].startswith("c is not compared with patient. arm: 'c' lacks 1 scores")
 
 
 def test_relative_area_error_is_compared_by_its_size():

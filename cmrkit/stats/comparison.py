@@ -85,6 +85,30 @@ def compare(
     return table
 
 
+def compare_others(scores, arm, reference, metrics, **rules):
+    """Judge every arm of a table but `arm` against the reference, as far as that can be done.
+
+    Args:
+        scores, reference, metrics: see `compare`.
+        arm: the arm that has been judged already.
+        rules: margin, alpha and seed of `compare`.
+
+    Returns:
+        found: dict from arm to its table of `compare`.
+        refused: dict from arm to a sentence that says why its scores are not to be compared, e.g.
+            for other frames or other training seeds than the reference's.
+    """
+    found, refused = {}, {}
+    for other in dict.fromkeys(scores["arm"]):
+        if other in (arm, reference):
+            continue
+        try:
+            found[other] = compare(scores, other, reference, metrics, **rules)
+        except ValueError as error:
+            refused[other] = f"{other} is not compared with {reference}. {error}."
+    return found, refused
+
+
 def _check(metrics, margin, alpha):
     for metric in metrics:
         if metric not in METRICS:
