@@ -125,6 +125,12 @@ def test_the_teaching_table_shows_frames_failing_and_patients_holding():
     assert table.loc[(8, "frame"), "rate"] == pytest.approx(expected, abs=0.03)
 
 
+@pytest.mark.timeout(30)
+def test_frames_that_repeat_their_patient_are_simulated_as_fast_as_others():
+    table = false_alarms((2,), patients=6, icc=1.0).set_index("level")["rate"]
+    assert table["patient"] < 0.05 < table["frame"]
+
+
 def test_independent_frames_do_no_harm():
     table = false_alarms((8,), patients=16, icc=0.0, studies=3000).set_index("level")
     assert agrees(round(table.loc["frame", "rate"] * 3000), 3000, 0.05)
