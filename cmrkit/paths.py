@@ -51,22 +51,39 @@ def write_table(table, study, name):
     Returns:
         path of the CSV.
     """
-    folder = tables(study)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.csv"
-    temporary = folder / f".{name}.csv"
-    table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
-    temporary.replace(path)
-    return path
+    path = tables(study) / f"{name}.csv"
+    return _moved_into_place(
+        path, lambda p: table.to_csv(p, index=False, float_format="%.6g", lineterminator="\n")
+    )
+
+
+def write_parquet(table, path):
+    """Write a table that notebooks hand on as parquet, moved into place when complete.
+
+    Args:
+        table: DataFrame; its index is not written.
+        path: where it goes; folders are made.
+
+    Returns:
+        path of the parquet file.
+    """
+    return _moved_into_place(Path(path), lambda p: table.to_parquet(p, index=False))
 
 
 def write_lines(lines, study, name):
-    """Write sentences as a text file beside the report's tables, one a line.
+    """Write sentences as a text file beside the report's tables, one a line, moved into place.
 
     Returns:
         path of the text file.
     """
-    path = tables(study) / f"{name}.txt"
+    text = "".join(f"{line}\n" for line in lines)
+    return _moved_into_place(tables(study) / f"{name}.txt", lambda p: p.write_text(text))
+
+
+def _moved_into_place(path, write):
+    """Let `write` fill a hidden file beside `path`, then give it its name."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{line}\n" for line in lines))
+    temporary = path.with_name(f".{path.name}")
+    write(temporary)
+    temporary.replace(path)
     return path

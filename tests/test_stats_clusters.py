@@ -17,9 +17,11 @@ def pairs(differences):
     return pd.DataFrame(rows)
 
 
-def crossed(rng, patients, frames, seeds, patient_sd=1.0, seed_sd=1.0, residual_sd=1.0):
+def crossed(rng, patients, frames, seeds, patient_sd=1.0, seed_sd=1.0, residual_sd=1.0, frame_sd=0):
+    """Differences [patients, frames, seeds]; what is hard in a frame is hard under every seed."""
     return (
         rng.normal(0, patient_sd, (patients, 1, 1))
+        + rng.normal(0, frame_sd, (patients, frames, 1))
         + rng.normal(0, seed_sd, (1, 1, seeds))
         + rng.normal(0, residual_sd, (patients, frames, seeds))
     )
@@ -72,12 +74,12 @@ def test_one_observation_a_patient_gives_the_paired_t_interval():
 
 
 def test_the_crossed_mixed_model_agrees_with_the_analysis_of_variance():
-    differences = crossed(np.random.default_rng(6), 10, 3, 4)
-    table = pairs(differences).assign(y=lambda t: t["arm"] - t["reference"])
-    anova = anova_lm(smf.ols("y ~ C(patient_id) + C(seed)", table).fit())
+    differences = crossed(np.random.default_rng(6), 10, 3, 4, 0.5, 0.6, 0.3, frame_sd=2)
+    cells = pairs(differences.mean(1, keepdims=True)).assign(y=lambda t: t["arm"] - t["reference"])
+    anova = anova_lm(smf.ols("y ~ C(patient_id) + C(seed)", cells).fit())
     patient, seed, residual = anova["mean_sq"]
     # Variance of the mean from the mean squares, and Satterthwaite's degrees of freedom.
-    parts = (patient / 120, (seed - residual) / 120)
+    parts = (patient / 40, (seed - residual) / 40)
     freedom = sum(parts) ** 2 / (parts[0] ** 2 / 9 + parts[1] ** 2 / 3)
     half = np.sqrt(sum(parts)) * stats.t.ppf(0.975, freedom)
     shift, low, high = mixed_model_shift(pairs(differences), 0.95)
@@ -88,16 +90,66 @@ def test_the_crossed_mixed_model_agrees_with_the_analysis_of_variance():
 def test_the_mixed_model_covers_the_truth_with_few_patients_and_seeds():
     rng = np.random.default_rng(11)
     intervals = [
-        mixed_model_shift(pairs(0.3 + crossed(rng, 10, 2, 3, 1, 0.5, 1)), 0.95) for _ in range(120)
+        mixed_model_shift(pairs(0.3 + crossed(rng, 12, 4, 3, 0.5, 0.6, 0.3, frame_sd=2)), 0.95)
+        for _ in range(120)
     ]
     hits = sum(low <= 0.3 <= high for _, low, high in intervals)
     assert stats.binomtest(hits, len(intervals), 0.95).pvalue > 0.01, hits
 
 
-def test_a_variance_of_zero_is_fitted_as_such():
-    differences = crossed(np.random.default_rng(8), 8, 3, 2, 0, 0, 1)
+def pooled_half_width(differences):
+    """95 % half width [patients, 1, seeds] where neither patients nor seeds have a variance."""
+    count = differences.size
+    error = np.sqrt(np.sum((differences - differences.mean()) ** 2) / (count - 1) / count)
+    return error * stats.t.ppf(0.975, len(differences) - 1)
+
+
+def test_variances_of_zero_leave_the_spread_of_all_values():
+    # Patients' and seeds' means scatter less than the residual makes them: both estimates are 0.
+    differences = crossed(np.random.default_rng(1), 8, 1, 3, 0, 0, 1)
+    _, low, high = mixed_model_shift(pairs(differences), 0.95)
+    assert (high - low) / 2 == pytest.approx(pooled_half_width(differences), rel=1e-3)
+
+
+def test_patients_and_seeds_that_are_all_alike_leave_the_spread_of_all_values():
+    differences = np.array([[[1.0, -1.0]], [[-1.0, 1.0]]] * 4)  # every mean is 0
     shift, low, high = mixed_model_shift(pairs(differences), 0.95)
-    assert low < shift < high
+    assert shift == 0
+    assert (high - low) / 2 == pytest.approx(pooled_half_width(differences))
+
+
+@pytest.mark.parametrize(("frames", "seeds"), [(4, 1), (1, 2), (4, 3)])
+def test_one_score_a_patient_repeated_on_each_frame_and_seed_gives_the_paired_t_interval(
+    frames, seeds
+):
+    own = np.random.default_rng(4).normal(0.01, 0.02, (10, 1, 1))
+    differences = np.broadcast_to(own, (10, frames, seeds))
+    shift, *interval = mixed_model_shift(pairs(differences), 0.95)
+    assert shift == pytest.approx(own.mean())
+    assert interval == pytest.approx(list(stats.ttest_1samp(own.ravel(), 0).confidence_interval()))
+
+
+def test_patients_and_seeds_without_residual_both_widen_the_interval():
+    rng = np.random.default_rng(7)
+    own, trained = rng.normal(0, 1, (10, 1, 1)), rng.normal(0, 1, 3)
+    shift, low, high = mixed_model_shift(pairs(own + trained), 0.95)
+    parts = own.var(ddof=1) / 10, trained.var(ddof=1) / 3
+    freedom = sum(parts) ** 2 / (parts[0] ** 2 / 9 + parts[1] ** 2 / 2)
+    assert shift == pytest.approx((own + trained).mean())
+    assert (high - low) / 2 == pytest.approx(np.sqrt(sum(parts)) * stats.t.ppf(0.975, freedom))
+    almost = pairs(own + trained + rng.normal(0, 1e-7, (10, 1, 3)))
+    assert mixed_model_shift(almost, 0.95) == pytest.approx((shift, low, high), abs=1e-5)
+
+
+def test_a_fit_that_fails_after_all_falls_back_to_the_means(monkeypatch):
+    def fail(*_, **__):
+        raise np.linalg.LinAlgError("Singular matrix")
+
+    monkeypatch.setattr(smf, "mixedlm", fail)
+    differences = crossed(np.random.default_rng(3), 12, 4, 1)
+    means = differences.mean((1, 2))
+    _, *interval = mixed_model_shift(pairs(differences), 0.95)
+    assert interval == pytest.approx(list(stats.ttest_1samp(means, 0).confidence_interval()))
 
 
 def test_frames_without_a_defined_score_are_left_out_of_the_model():

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmrkit.stats.comparison import compare
+from cmrkit.stats.comparison import compare, compare_others
 from cmrkit.stats.signed_rank import hodges_lehmann, shift_interval, signed_rank_p
 from cmrkit.stats.simulate import example_scores
 from cmrkit.stats.verdict import conclusion
@@ -106,6 +106,11 @@ def test_a_real_difference_within_the_margin_says_both():
     assert "the difference is smaller than the margin of 0.01" in sentence
 
 
+def test_the_interval_of_a_sentence_names_its_confidence_to_the_decimal():
+    table = compare(scores(spread(-0.006, 0.005)), alpha=0.025)
+    assert "97.5 % interval" in patient_row(table)["sentence"]
+
+
 def test_swapping_the_arms_mirrors_every_verdict(example):
     mirrored = compare(example_scores(), arm="patient", reference="synthetic")
     opposite = {"better": "worse", "worse": "better"}
@@ -151,6 +156,18 @@ def test_six_patients_can_be_enough():
     assert patient_row(compare(scores(spread(0.05, 0.001, 6))))["verdict"] == "better"
 
 
+def test_one_score_a_volume_repeated_on_its_frames_or_seeds_is_compared_by_patients():
+    volumes = scores(spread(-0.006, 0.005, 10))
+    frames = scores(np.repeat(spread(-0.006, 0.005, 10), 4, axis=1))
+    seeds = pd.concat([volumes, volumes.assign(seed=2)])
+    columns = ["hl_shift", "p", "mixed_shift", "mixed_low", "mixed_high", "verdict"]
+    expected = patient_row(compare(volumes))[columns]
+    for table in (frames, seeds):
+        row = patient_row(compare(table))[columns]
+        assert row["verdict"] == expected["verdict"]
+        assert row[:-1].tolist() == pytest.approx(expected[:-1].tolist())
+
+
 def test_holm_runs_over_the_chambers_of_a_metric_and_not_over_metrics():
     table = pd.concat(
         [
@@ -168,6 +185,28 @@ def test_holm_runs_over_the_chambers_of_a_metric_and_not_over_metrics():
     assert holm["LV myocardium"] == pytest.approx(max(2 * p["RV"], p["LV myocardium"]))
     both = compare(table)
     assert patient_row(both)["p_holm"] == pytest.approx(holm["LV"])
+
+
+def test_a_chamber_with_too_few_patients_is_no_part_of_the_family():
+    table = pd.concat([scores(spread(-0.006, 0.005), "LV"), scores(spread(0.05, 0.001, 5), "RV")])
+    found = compare(table)
+    assert patient_row(found)["p_holm"] == patient_row(found)["p"]
+    assert patient_row(found)["holm_tests"] == 1
+    row = patient_row(found, label="RV")
+    assert np.isnan(row["p_holm"])
+    assert row["p"] == 2 / 2**5
+
+
+def test_too_few_patients_for_so_many_chambers_are_named_in_the_sentence():
+    labels = ("LV", "LV myocardium", "RV", "LA", "RA")
+    tables = [scores(spread(0.05, 0.001, 7), label) for label in labels]
+    found = compare(pd.concat(tables))
+    assert set(found.loc[found["level"] == "patient", "verdict"]) == {"inconclusive"}
+    says = "With 5 chambers tested together, Holm's first step needs 8 patients"
+    assert says in patient_row(found)["sentence"]
+    assert "Holm's first step" not in patient_row(compare(tables[0]))["sentence"]
+    more = [scores(spread(0.05, 0.001, 8), label) for label in labels]
+    assert patient_row(compare(pd.concat(more)))["verdict"] == "better"
 
 
 def test_a_chamber_that_one_arm_lacks_keeps_an_empty_row_and_is_no_part_of_the_family():
@@ -221,6 +260,20 @@ def test_a_table_of_other_models_is_compared_by_the_scores_it_has():
     assert set(compare(table.drop(columns="percent_variation"))["metric"]) == {"dice"}
     without = table.drop(columns=["dice", "percent_variation"])
     assert set(compare(without)["metric"]) == {"hd95_mm"}
+
+
+def test_further_arms_are_judged_as_far_as_frames_and_seeds_allow_and_else_named():
+    table = scores(spread(-0.006, 0.005))
+    further = {name: table[table["arm"] == "synthetic"].assign(arm=name) for name in "abc"}
+    further["b"] = further["b"].assign(seed=7)
+    further["c"] = further["c"].iloc[1:]
+    table = pd.concat([table, *further.values()])
+    found, refused = compare_others(table, "synthetic", "patient", ["dice"], margin=0.02)
+    assert list(found) == ["a"]
+    assert patient_row(found["a"])["arm"] == "a"
+    assert patient_row(found["a"])["margin"] == 0.02
+    assert refused["b"].startswith("b is not compared with patient. seed: arm 'b' has [7]")
+    assert refused["c"].startswith("c is not compared with patient. arm: 'c' lacks 1 scores")
 
 
 def test_relative_area_error_is_compared_by_its_size():

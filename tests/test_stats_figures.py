@@ -82,7 +82,7 @@ def test_false_alarm_rates_show_both_levels_and_the_nominal_level():
     rates = false_alarms((1, 4), patients=10, studies=100)
     axis = false_alarm_rates(rates).axes[0]
     names = axis.get_legend_handles_labels()[1]
-    assert sorted(names) == ["frames as units", "nominal 5%", "patients as units"]
+    assert sorted(names) == ["frames as units", "nominal 5 %", "patients as units"]
     assert [t.get_text() for t in axis.get_xticklabels()] == ["1", "4"]
 
 
@@ -93,3 +93,9 @@ def test_power_has_a_panel_a_chamber_and_hides_the_empty_ones():
     titles = [axis.get_title(loc="left") for axis in figure.axes]
     assert titles == ["4ch LV", "4ch RV", "sax LV", "sax LV myocardium", "sax RV", ""]
     assert [axis.axison for axis in figure.axes] == [True] * 5 + [False]
+
+
+def test_power_without_a_margin_draws_the_difference_alone():
+    curves = power_curves(example_scores(seeds=(1,)), metric="hd95_mm", patients=(10,), studies=50)
+    names = power_panels(curves).axes[0].get_legend_handles_labels()[1]
+    assert names == ["difference", "patients of this study"]

@@ -50,6 +50,32 @@ def test_power_grows_with_patients_and_falls_with_the_number_of_chambers():
     assert power_at(three, "difference", 40)[0] < power_at(one, "difference", 40)[0]
 
 
+def test_a_chamber_that_one_arm_lacks_does_not_count_into_the_correction():
+    pilot = 0.004 + 0.01 * NORMAL[:30]
+    table = scores(pilot, ("LV", "RV", "LV myocardium"))
+    lacking = table[(table["label"] == "LV") | (table["arm"] == "patient")]
+    options = {"patients": (40,), "studies": 500}
+    pd.testing.assert_frame_equal(
+        power_curves(lacking, **options), power_curves(scores(pilot), **options)
+    )
+
+
+def test_scores_in_mm_have_no_curve_of_equivalence():
+    table = scores(0.01 * NORMAL[:30]).rename(columns={"dice": "hd95_mm"})
+    curves = power_curves(table, metric="hd95_mm", patients=(20,), studies=50)
+    assert curves["claim"].tolist() == ["difference"]
+
+
+def test_relative_area_error_is_planned_by_its_size():
+    table = scores(0.01 * NORMAL[:30])
+    error = np.where(table["arm"] == "patient", -0.10, 0.10) + 0.001 * table["dice"]
+    curves = power_curves(
+        table.assign(relative_area_error=error), metric="relative_area_error",
+        patients=(20,), studies=50,
+    )  # fmt: skip
+    assert power_at(curves, "equivalence", 20)[0] == 1
+
+
 def test_too_small_a_pilot_is_left_out_and_too_small_a_study_refused():
     assert len(power_curves(scores(0.01 * NORMAL[:5]), patients=(20,))) == 0
     with pytest.raises(ValueError, match="patients: 8 is below 10"):

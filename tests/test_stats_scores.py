@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from cmrkit import paths
+from cmrkit.stats.pairs import pair_scores
 from cmrkit.stats.scores import check_scores, read_scores
 from cmrkit.stats.simulate import example_scores
 
@@ -29,6 +30,31 @@ def test_a_table_reads_back_as_it_was_written_from_csv_and_parquet(tmp_path, end
     scores = table(patient_id=["007", "007", "08", "08"])
     scores.to_csv(path, index=False) if ending == "csv" else scores.to_parquet(path)
     pd.testing.assert_frame_equal(read_scores(path), scores, check_dtype=False)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_arms_that_read_as_numbers_are_names(tmp_path, ending):
+    path = tmp_path / f"scores.{ending}"
+    scores = table(arm=[1, 2] * 2)
+    scores.to_csv(path, index=False) if ending == "csv" else scores.to_parquet(path)
+    pairs = pair_scores(read_scores(path), "2", "1", "dice")
+    assert pairs["arm"].tolist() == [0.8, 0.7]
+    with pytest.raises(ValueError, match="arm: 'synthetic' has no scores; the table has 1, 2"):
+        pair_scores(read_scores(path), "synthetic", "1", "dice")
+
+
+def test_a_path_may_start_at_home_or_in_the_repository(tmp_path, monkeypatch):
+    home, repository, notebooks = (tmp_path / name for name in ("home", "kit", "kit/notebooks"))
+    for folder in (home, notebooks):
+        folder.mkdir(parents=True)
+    table().to_csv(home / "mine.csv", index=False)
+    table().to_csv(repository / "kits.csv", index=False)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setattr(paths, "REPOSITORY", repository)
+    monkeypatch.chdir(notebooks)  # as JupyterLab does
+    assert len(read_scores("~/mine.csv")) == len(read_scores("kits.csv")) == 4
+    with pytest.raises(FileNotFoundError, match=r"none\.csv: no score table"):
+        read_scores("none.csv")
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from cmrkit.stats.clusters import cluster_bootstrap
 from cmrkit.stats.comparison import rank_statistics
-from cmrkit.stats.signed_rank import equivalence_p, shift_interval
+from cmrkit.stats.signed_rank import equivalence_p, shift_interval, signed_rank_p
 from cmrkit.stats.simulate import clustered_differences, false_alarms
 from cmrkit.stats.verdict import decide
 
@@ -93,6 +94,25 @@ def test_the_interval_of_the_shift_covers_the_truth_as_often_as_it_says(patients
     assert agrees(hits, studies, exact), hits / studies
 
 
+def test_of_skewed_differences_the_ranks_test_the_pseudomedian_and_not_the_mean():
+    studies = 1500
+    draws = np.random.default_rng(8).exponential(1, (studies, 50))
+    pseudomedian = stats.gamma(2).median() / 2  # of the mean of two exponential differences
+    hits = sum(signed_rank_p(d - pseudomedian) < 0.05 for d in draws)
+    # A little above 5 %, since ranks of skewed differences scatter more than the test believes.
+    assert stats.binomtest(hits, studies, 0.065, alternative="greater").pvalue > 0.01, hits
+    assert sum(signed_rank_p(d - 1) < 0.05 for d in draws) > 0.15 * studies  # the mean is 0
+
+
+def test_the_bootstrap_interval_covers_the_mean_of_skewed_differences():
+    hits, studies = 0, 400
+    for study in range(studies):
+        rng = np.random.default_rng([9, study])
+        _, low, high = cluster_bootstrap(rng.exponential(1, 20), np.ones(20), 0.95, rng)
+        hits += low <= 1 <= high
+    assert agrees(hits, studies, 0.95), hits
+
+
 def test_the_teaching_table_shows_frames_failing_and_patients_holding():
     studies = 3000
     table = false_alarms((1, 8), patients=16, icc=0.3, studies=studies)
@@ -103,6 +123,12 @@ def test_the_teaching_table_shows_frames_failing_and_patients_holding():
     # The variance of the mean is 1 + 7 * 0.3 times what the frame-level test believes.
     expected = 2 * stats.norm.sf(1.96 / np.sqrt(3.1))
     assert table.loc[(8, "frame"), "rate"] == pytest.approx(expected, abs=0.03)
+
+
+@pytest.mark.timeout(30)
+def test_frames_that_repeat_their_patient_are_simulated_as_fast_as_others():
+    table = false_alarms((2,), patients=6, icc=1.0).set_index("level")["rate"]
+    assert table["patient"] < 0.05 < table["frame"]
 
 
 def test_independent_frames_do_no_harm():

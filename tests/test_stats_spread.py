@@ -1,6 +1,8 @@
 import pandas as pd
 
-from cmrkit.stats.spread import spread_sentence, stack_seeds, verdict_spread
+from cmrkit.stats.comparison import compare
+from cmrkit.stats.simulate import example_scores
+from cmrkit.stats.spread import compare_seeds, spread_sentence, stack_seeds, verdict_spread
 
 
 def comparison(shift, verdict):
@@ -30,3 +32,14 @@ def test_verdicts_are_counted_over_seeds_with_the_spread_of_their_shift():
         "Dice, sax LV: of 4 seeds worse in 2, equivalent in 1, inconclusive in 1; "
         "1 of 4 shifts above zero, median -0.0025 (-0.0060 to +0.0020)."
     )
+
+
+def test_each_training_seed_is_compared_alone_whatever_further_arms_hold():
+    scores = example_scores(patients=6)
+    other = scores[scores["arm"] == "synthetic"].assign(arm="other", seed=9)
+    arms = ("synthetic", "patient", ["dice"])
+    by_seed = compare_seeds(pd.concat([scores, other]), *arms, seed=3)
+    assert list(by_seed) == [1, 2]
+    pd.testing.assert_frame_equal(by_seed[2], compare(scores[scores["seed"] == 2], *arms, seed=3))
+    one = scores[scores["seed"] == 1]
+    assert compare_seeds(pd.concat([one, other]), *arms) == {}

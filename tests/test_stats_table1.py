@@ -26,7 +26,7 @@ def table(comparison):
 @pytest.fixture(scope="module")
 def folder(table, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tables")
-    write_table1(table, folder)
+    write_table1(table, folder, 0.01, 0.05)
     return folder
 
 
@@ -85,7 +85,7 @@ def test_too_few_patients_leave_no_interval():
 
 
 def test_the_same_table_gives_the_same_bytes(table, folder, tmp_path):
-    for path in write_table1(table, tmp_path):
+    for path in write_table1(table, tmp_path, 0.01, 0.05):
         assert path.read_bytes() == (folder / path.name).read_bytes(), path.name
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "table1.csv", "table1.docx", "table1.html", "table1.tex"
@@ -129,6 +129,31 @@ def test_latex_balances_and_leaves_no_bare_sign(table, folder):
     assert "<" not in text.replace("$<$", "")
     assert text.count(r"\begin") == text.count(r"\end")
     assert r"\caption{Segmentation" in text
+
+
+def caption_of(folder):
+    return ElementTree.fromstring((folder / "table1.html").read_text()).find("caption").text
+
+
+def test_the_caption_states_confidence_level_and_margin(table, folder, tmp_path):
+    assert "with its 95 % interval" in caption_of(folder)
+    assert "two one-sided tests at 0.05 show a shift of less than 0.01" in caption_of(folder)
+    write_table1(table, tmp_path, 0.02, 0.025)
+    assert "with its 97.5 % interval" in caption_of(tmp_path)
+    assert "less than 0.02" in docx.Document(tmp_path / "table1.docx").paragraphs[0].text
+
+
+def test_names_of_other_models_stay_as_they_are_in_every_format(tmp_path):
+    scores = example_scores(patients=6, seeds=(1,))
+    scores["arm"] = scores["arm"].map({"synthetic": "nnU-Net_v2 & <co>", "patient": "patient"})
+    comparison = compare(scores, arm="nnU-Net_v2 & <co>", metrics=["dice"])
+    write_table1(table1(comparison, read_published()), tmp_path, 0.01, 0.05)
+    assert "patients by nnU-Net_v2 & <co> and by patient." in caption_of(tmp_path)
+    text = (tmp_path / "table1.tex").read_text()
+    assert text.count(r"nnU-Net\_v2 \& $<$co>") == text.count("nnU-Net") == 3
+    assert r"95 \% interval" in text
+    grid = docx.Document(tmp_path / "table1.docx").tables[0]
+    assert [cell.text for cell in grid.rows[1].cells][3:5] == ["nnU-Net_v2 & <co>", "Patient"]
 
 
 @pytest.mark.parametrize(

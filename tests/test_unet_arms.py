@@ -55,7 +55,7 @@ def test_the_manual_arm_holds_the_frames_that_people_drew(tmp_path):
     _drawn_eighth_frame(tmp_path)
     data = _sets("synthetic-manual", manual_folder=tmp_path)["synthetic-manual"]
     assert data.frames["frame_id"].tolist() == ["s007"]
-    assert data.frames["labels_present"].tolist() == [[1, 3]]
+    assert data.frames["labels_present"].tolist() == [[3]]  # of 1 and 3 that were asked for
     assert np.argwhere(data.masks[0] == 3).min(axis=0).tolist() == [2, 4]
     assert (data.masks[0] == 3).sum() == 10
     assert consistent(data)

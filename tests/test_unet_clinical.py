@@ -60,6 +60,15 @@ def test_without_slice_spacing_the_ejection_fraction_stays():
     assert "edv_ml" not in values
 
 
+def test_without_pixel_size_the_ratios_stay_and_nothing_is_zero():
+    # as in Sunnybrook's PNG export; here with the slices' distance, which alone gives no volume
+    values = _values(ventricular_function(*_stack(FULL, spacing=(np.nan, np.nan), apart=8.0)))
+    assert values["ejection_fraction"] == pytest.approx(0.5)
+    assert values["fractional_area_change"] == pytest.approx(0.5)
+    for name in ("ed_area_mm2", "es_area_mm2", "edv_ml", "esv_ml"):
+        assert np.isnan(values[name]), name
+
+
 def test_two_slices_are_no_stack():
     areas = {key: value for key, value in FULL.items() if key[0] < 2}
     assert "ejection_fraction" not in _values(ventricular_function(*_stack(areas)))
@@ -136,7 +145,28 @@ def test_each_arm_is_measured_against_the_reference_with_its_seeds_averaged():
         ("synthetic", 1): external.masks,
         ("synthetic", 2): np.concatenate([larger, other]),
     }
-    agreement, pairs = agreement_of_arms(external, drawn)
+    agreement, pairs = agreement_of_arms(external, drawn, [1])
     bias = agreement[agreement["quantity"] == "ed_area_mm2"].set_index("arm")["bias"]
     assert bias.to_dict() == pytest.approx({"patient": 0, "synthetic": 5})  # 10 of one of two, x 2
     assert len(pairs) == 2 * 2 * 3
+
+
+def test_chambers_that_no_u_net_was_asked_for_are_not_measured():
+    masks, frames = _stack({(0, "ed"): 100, (0, "es"): 50}, view="4ch")
+    masks[:, 12:] = 3
+    external = Part(masks, masks, frames.assign(labels_present=[[1, 3]] * 2))
+    drawn = {("patient", 1): np.where(masks == 1, masks, 0)}
+    agreement, pairs = agreement_of_arms(external, drawn, [1, 2])
+    assert set(agreement["label"]) == set(pairs["label"]) == {"LV"}
+    both, _ = agreement_of_arms(external, {("patient", 1): masks}, [1, 3])
+    assert set(both["label"]) == {"LV", "RV"}
+
+
+def test_a_seed_without_a_measure_leaves_the_patient_undefined_and_counted():
+    masks, frames = _stack({(0, "ed"): 100, (0, "es"): 50}, view="4ch")
+    external = Part(masks, masks, frames)
+    drawn = {("synthetic", 1): masks, ("synthetic", 2): np.zeros_like(masks)}
+    agreement, _ = agreement_of_arms(external, drawn, [1])
+    row = agreement.set_index("quantity").loc["fractional_area_change"]
+    assert (row["patients"], row["undefined"]) == (0, 1)
+    assert agreement.set_index("quantity").loc["ed_area_mm2", "bias"] == pytest.approx(-100)

@@ -69,6 +69,18 @@ def test_validation_patients_do_not_train(tmp_path):
     assert load_unet(tmp_path / "sax_patient_1.safetensors").about["frames"] == 9
 
 
+def test_external_patients_never_choose_weights(tmp_path):
+    terms = Terms(steps=6, batch=4, width=4, validation_share=0.25)
+    others = _frames(3)
+    others = others._replace(masks=np.zeros_like(others.masks), images=255 - others.images)
+    kept = []
+    for name, external in (("one", _frames(2)), ("other", others)):
+        folder = tmp_path / name
+        compare_arms({"patient": _frames(4)}, external, [1], terms, seeds=[1], folder=folder)
+        kept.append((folder / "sax_patient_1.safetensors").read_bytes())
+    assert kept[0] == kept[1]
+
+
 def test_each_dose_is_scored_with_its_number_of_frames():
     scores = dose_response(
         "patient", _frames(4), _frames(2), [1], SHORT, doses=[1, 3], unit="patients", seeds=[1]

@@ -59,11 +59,19 @@ def test_drawn_masks_come_back_with_rows_as_rows(folder):
     drawn[5, 2, 1] = 3  # column 5, row 2 of the last frame
     _draw(path, drawn)
     part = read_drawn_masks(folder)
-    assert part.frames["labels_present"].tolist() == [[1, 3]]
+    assert part.frames["labels_present"].tolist() == [[3]]
     assert part.frames["frame_id"].tolist() == [f"s{COUNT - 1}"]
     assert np.argwhere(part.masks[0]).tolist() == [[2, 5]]
     assert part.masks.dtype == part.images.dtype == np.uint8
     np.testing.assert_array_equal(part.images, _images()[-1:])
+
+
+def test_a_chamber_that_was_not_drawn_in_a_frame_is_not_annotated_there(folder):
+    drawn = np.zeros((16, 16, 2), np.uint8)
+    drawn[:4, :4] = 1  # in both frames
+    drawn[8, 8, 0] = 3
+    _draw(folder / "volume_001_mask.nii.gz", drawn)
+    assert read_drawn_masks(folder).frames["labels_present"].tolist() == [[1, 3], [1]]
 
 
 def test_the_label_description_names_the_chambers(folder):
@@ -118,7 +126,7 @@ def test_frames_are_offered_once_and_drawings_kept(tmp_path):
     offer_for_drawing(small_synthetic(), 5, 1, tmp_path)
     part = read_drawn_masks(tmp_path)
     assert consistent(part)
-    assert part.frames["labels_present"].tolist() == [[1, 2, 3]] * 5
+    assert part.frames["labels_present"].tolist() == [[1]] * 5
 
 
 def test_a_folder_that_is_no_export_is_refused(tmp_path):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from cmrkit.unet import training
 from cmrkit.unet.evaluation import mean_dice, segment
 from cmrkit.unet.training import _batches, train_unet
 
@@ -72,12 +73,26 @@ def test_ticks_tell_step_loss_rate_and_speed():
     assert all(tick["frames_per_s"] > 0 for tick in ticks)
 
 
-def test_the_best_weights_on_validation_patients_are_kept():
+def test_the_best_weights_on_validation_patients_are_kept(monkeypatch):
+    given, seen = iter([0.5, 0.9, 0.7, 0.9, 0.1]), []
+
+    def scripted(model, *_):
+        seen.append(_weights(model).clone())
+        return next(given)
+
+    monkeypatch.setattr(training, "mean_dice", scripted)
+    ticks = []
+    model = _train(steps=10, validation=_discs(6, seed=5), on_tick=ticks.append)
+    told = [tick["validation_dice"] for tick in ticks if "validation_dice" in tick]
+    assert told == [0.5, 0.9, 0.7, 0.9, 0.1]  # of the second half
+    assert torch.equal(_weights(model), seen[1])  # the first of equals
+    assert not torch.equal(seen[1], seen[-1])
+
+
+def test_validation_dice_is_that_of_the_weights_that_are_kept():
     ticks, validation = [], _discs(6, seed=5)
     model = _train(steps=30, validation=validation, on_tick=ticks.append)
-    seen = [tick["validation_dice"] for tick in ticks if "validation_dice" in tick]
-    assert len(seen) == 15  # of the second half
-    best = max(seen)
+    best = max(tick.get("validation_dice", 0) for tick in ticks)
     assert mean_dice(model, *validation) == pytest.approx(best)
 
 

@@ -8,6 +8,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter
 from cmrkit.figures.style import DOUBLE_COLUMN_MM, SINGLE_COLUMN_MM, size, style
 from cmrkit.stats.power import CLAIMS
 from cmrkit.stats.scores import METRICS
+from cmrkit.stats.verdict import percent
 
 _PALETTE = sns.color_palette("colorblind")
 VERDICT_MARKS = {
@@ -96,8 +97,8 @@ def _verdict_legend(axis):
 
 def _forest_legend(figure, axis, alpha):
     _verdict_legend(axis)
-    axis.plot([], [], color="0.3", linewidth=0.8, label=f"{1 - alpha:.0%} interval")
-    axis.plot([], [], color="0.3", linewidth=2.6, label=f"{1 - 2 * alpha:.0%} interval")
+    axis.plot([], [], color="0.3", linewidth=0.8, label=f"{percent(1 - alpha)} interval")
+    axis.plot([], [], color="0.3", linewidth=2.6, label=f"{percent(1 - 2 * alpha)} interval")
     axis.fill_between([], [], color="0.92", label="margin")
     figure.legend(loc="outside lower center", ncols=7, columnspacing=1.2)
 
@@ -150,7 +151,7 @@ def false_alarm_rates(rates):
                 marker="o", markersize=3.5, capsize=2, linewidth=1, label=f"{level}s as units",
             )  # fmt: skip
         first = rates.iloc[0]
-        nominal = f"nominal {first['alpha']:.0%}"
+        nominal = f"nominal {percent(first['alpha'])}"
         axis.axhline(first["alpha"], color="0.4", linewidth=0.7, linestyle="--", label=nominal)
         axis.set(xscale="log", ylim=(0, None), xlabel="frames a patient")
         axis.set_ylabel("studies with a false difference")
@@ -188,6 +189,8 @@ def power_panels(curves, wanted=0.8):
         for axis, ((view, label), panel) in zip(axes.flat, panels, strict=False):
             for claim, (colour, stroke) in zip(CLAIMS, _CLAIM_STYLES, strict=True):
                 rows = panel[panel["claim"] == claim]
+                if rows.empty:  # scores in mm: no margin, no equivalence
+                    continue
                 axis.plot(rows["n_patients"], rows["power"], stroke, color=colour, label=claim)
                 axis.fill_between(
                     rows["n_patients"], rows["low"], rows["high"], color=colour, alpha=0.15, lw=0

@@ -9,6 +9,7 @@ from scipy import stats
 
 BOOTSTRAP_SAMPLES = 5000
 FEWEST_TO_RESAMPLE = 6  # patients; five give only 126 different samples
+SMALLEST_RESIDUAL = 1e-4  # share of the SD; below, statsmodels stops off the optimum or is singular
 
 
 @dataclass(frozen=True)
@@ -57,41 +58,48 @@ def clustering(values, patients):
 def mixed_model_shift(pairs, confidence):
     """Mean difference between two arms, with random effects of patient and training seed.
 
-    difference = shift + patient + seed + residual; one observation a frame and seed.
+    With one seed, difference = shift + patient + residual, one observation a frame. With several,
+    difference = shift + patient + seed + residual, one observation a patient and seed: the mean
+    over the patient's frames.
 
     Args:
         pairs: rows of one view and label, see `stats.pairs.pair_scores`.
         confidence: e.g. 0.95.
 
     Returns:
-        (shift, low, high); NaN where there are fewer than two patients or the fit fails; the shift
-        alone, as both ends, where all differences are equal.
+        (shift, low, high); NaN where there are fewer than two patients; the shift alone, as both
+        ends, where all differences are equal.
 
     Choice: restricted likelihood, and t intervals with Satterthwaite's degrees of freedom from the
     fitted components, since the normal intervals of statsmodels are too short for 24 patients and
-    far too short for a handful of seeds. With one observation a patient, patient and residual
-    cannot be told apart and the model is the paired t interval.
+    far too short for a handful of seeds. The same frames recur under every seed; taken as
+    independent they would hide how much the seeds scatter, so they are averaged first, which loses
+    nothing where patients have equally many frames. Where nothing is left for the residual (one
+    score a patient and seed, repeated on each frame) the likelihood has no maximum, and the
+    variances are those of the patients' and of the seeds' means: with one seed, or equal ones, the
+    paired t interval of patients.
     """
     table = pairs.dropna(subset=["arm", "reference"])
     table = table.assign(difference=np.round(table["arm"] - table["reference"], 12))
-    values, patients = table["difference"].to_numpy(), table["patient_id"].nunique()
-    if patients < 2:
+    if table["patient_id"].nunique() < 2:
         return np.nan, np.nan, np.nan
+    values = table["difference"].to_numpy()
     if np.ptp(values) == 0:
         return (float(values[0]),) * 3
-    if len(values) == patients:
-        shift, error, freedom = values.mean(), stats.sem(values), patients - 1
-    else:
-        # Scores differ in the third decimal; optimisers want numbers near one.
-        unit = values.std()
-        shift, error, freedom = _fit(table.assign(difference=values / unit))
-        shift, error = shift * unit, error * unit
-    half = error * stats.t.ppf((1 + confidence) / 2, freedom)
-    return float(shift), float(shift - half), float(shift + half)
+    if table["seed"].nunique() > 1:
+        table = table.groupby(["patient_id", "seed"], as_index=False)["difference"].mean()
+    # Scores differ in the third decimal; optimisers want numbers near one.
+    unit = values.std()
+    table = table.assign(difference=table["difference"] / unit)
+    shift, error, freedom = _fit(table) or _from_means(table)
+    half = unit * error * stats.t.ppf((1 + confidence) / 2, freedom)
+    return float(unit * shift), float(unit * shift - half), float(unit * shift + half)
 
 
 def _fit(table):
-    """Shift, standard error and degrees of freedom of the mixed model, by statsmodels."""
+    """Shift, standard error and degrees of freedom by statsmodels; None where it finds none."""
+    if _residuals(table).abs().max() < SMALLEST_RESIDUAL:
+        return None
     crossed = table["seed"].nunique() > 1
     design = {"groups": "patient_id"}
     if crossed:  # statsmodels wants crossed effects as variance components of one group
@@ -99,23 +107,46 @@ def _fit(table):
         design = {"groups": np.ones(len(table)), "re_formula": "0", "vc_formula": components}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a variance of zero is a result, and warned of
-        # Powell, since the gradient methods stop short of the optimum where a variance is zero.
-        fit = smf.mixedlm("difference ~ 1", table, **design).fit(reml=True, method="powell")
+        try:
+            # Powell, since the gradient methods stop short of the optimum at a variance of zero.
+            fit = smf.mixedlm("difference ~ 1", table, **design).fit(reml=True, method="powell")
+        except np.linalg.LinAlgError:
+            return None
     if not fit.converged:
-        return np.nan, np.nan, np.nan
+        return None
     patient_variance, seed_variance = fit.vcomp if crossed else (fit.cov_re.iloc[0, 0], 0.0)
-    freedom = _satterthwaite(table, patient_variance, seed_variance, fit.scale)
+    shares = [table[c].value_counts(normalize=True).to_numpy() for c in ("patient_id", "seed")]
+    between = patient_variance * np.sum(shares[0] ** 2) + fit.scale / len(table)
+    trained = seed_variance * np.sum(shares[1] ** 2)
+    freedom = _satterthwaite(between, len(shares[0]), trained, len(shares[1]))
     return fit.fe_params.iloc[0], fit.bse_fe.iloc[0], freedom
 
 
-def _satterthwaite(table, patient_variance, seed_variance, residual_variance):
-    """Degrees of freedom of the mean: patients less one, fewer where seeds scatter."""
-    shares = [table[c].value_counts(normalize=True).to_numpy() for c in ("patient_id", "seed")]
-    between = patient_variance * np.sum(shares[0] ** 2) + residual_variance / len(table)
-    trained = seed_variance * np.sum(shares[1] ** 2)
-    spread = between**2 / (len(shares[0]) - 1)
+def _residuals(table):
+    """What is left of the differences without their patients' and their seeds' means."""
+    values = table["difference"]
+    values = values - values.groupby(table["patient_id"]).transform("mean")
+    return values - values.groupby(table["seed"]).transform("mean")
+
+
+def _from_means(table):
+    """Shift, standard error and degrees of freedom from the means of patients and of seeds."""
+    patients, seeds = (table.groupby(c)["difference"].mean() for c in ("patient_id", "seed"))
+    # Patients' means carry the residual too, but for the case that they are all alike.
+    between = max(patients.var() / len(patients), _residuals(table).var() / len(table))
+    trained = seeds.var() / len(seeds) if len(seeds) > 1 else 0.0
+    freedom = _satterthwaite(between, len(patients), trained, len(seeds))
+    return patients.mean(), np.sqrt(between + trained), freedom
+
+
+def _satterthwaite(between, patients, trained, seeds):
+    """Degrees of freedom of the mean: patients less one, fewer where seeds scatter.
+
+    `between` and `trained` are what patients and seeds add to the variance of the mean.
+    """
+    spread = between**2 / (patients - 1)
     if trained > 0:
-        spread += trained**2 / (len(shares[1]) - 1)
+        spread += trained**2 / (seeds - 1)
     return (between + trained) ** 2 / spread
 
 

@@ -50,7 +50,8 @@ def compare(
           has one (a distance of a missed chamber, or a chamber seen where there is none);
         - `arm_median, arm_q25, arm_q75, reference_median, ...` over the units of the level;
         - `hl_shift, ci_low, ci_high`: arm less reference, Hodges-Lehmann, 1 - alpha interval;
-        - `p, p_holm`: Wilcoxon signed-rank, and Holm over the metric's rows of the level;
+        - `p, p_holm, holm_tests`: Wilcoxon signed-rank, Holm over the metric's rows of the level,
+          and how many rows those are (see `stats.verdict.decide`);
         - `tost_p, smallest_margin, within_margin`, `equivalence_low, equivalence_high` (1 - 2 alpha
           interval): two one-sided tests;
         - `mean_shift, boot_low, boot_high`: mean over the level's units, patients resampled;
@@ -70,7 +71,7 @@ def compare(
     _check(metrics, margin, alpha)
     rows = []
     for metric in metrics:
-        pairs = pair_scores(_by_size(scores, metric), arm, reference, metric)
+        pairs = pair_scores(scores, arm, reference, metric)
         for view, label in chambers(scores, arm, reference):
             part = pairs[(pairs["view"] == view) & (pairs["label"] == label)]
             key = zlib.crc32(f"{arm} {reference} {metric} {view} {label}".encode())
@@ -84,6 +85,30 @@ def compare(
     return table
 
 
+def compare_others(scores, arm, reference, metrics, **rules):
+    """Judge every arm of a table but `arm` against the reference, as far as that can be done.
+
+    Args:
+        scores, reference, metrics: see `compare`.
+        arm: the arm that has been judged already.
+        rules: margin, alpha and seed of `compare`.
+
+    Returns:
+        found: dict from arm to its table of `compare`.
+        refused: dict from arm to a sentence that says why its scores are not to be compared, e.g.
+            for other frames or other training seeds than the reference's.
+    """
+    found, refused = {}, {}
+    for other in dict.fromkeys(scores["arm"]):
+        if other in (arm, reference):
+            continue
+        try:
+            found[other] = compare(scores, other, reference, metrics, **rules)
+        except ValueError as error:
+            refused[other] = f"{other} is not compared with {reference}. {error}."
+    return found, refused
+
+
 def _check(metrics, margin, alpha):
     for metric in metrics:
         if metric not in METRICS:
@@ -92,12 +117,6 @@ def _check(metrics, margin, alpha):
         raise ValueError(f"margin: {margin:g} is not above 0; give the largest harmless difference")
     if not 0 < alpha < 0.5:
         raise ValueError(f"alpha: {alpha:g} is outside 0 to 0.5; the usual one is 0.05")
-
-
-def _by_size(scores, metric):
-    if METRICS[metric].lowest >= 0 or metric not in scores:
-        return scores
-    return scores.assign(**{metric: scores[metric].abs()})
 
 
 def _rows(pairs, names, margin, alpha, rng):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from cmrkit.cohort.frames import VIEWS
-from cmrkit.stats.scores import CHAMBERS
+from cmrkit.stats.scores import CHAMBERS, METRICS
 
 LEVELS = ("patient", "frame")
 
@@ -28,7 +28,8 @@ def pair_scores(scores, arm, reference, metric):
     Returns:
         DataFrame `view, label, patient_id, frame_id, seed, arm, reference`, one row a frame, seed
         and label that both arms were scored on; `arm` and `reference` hold the scores, NaN where
-        not defined. A label that one arm never scored has no rows.
+        not defined, and of a score that can be negative (relative area error) the size. A label
+        that one arm never scored has no rows.
 
     Raises:
         ValueError: an arm or metric is not in the table, the arms have different seeds, or one arm
@@ -45,6 +46,8 @@ def pair_scores(scores, arm, reference, metric):
             raise ValueError(f"arm: {name!r} has no scores; the table has {', '.join(arms)}")
     if arm == reference:
         raise ValueError(f"arm: {arm!r} is also the reference; name two different arms")
+    if METRICS[metric].lowest < 0:
+        scores = scores.assign(**{metric: scores[metric].abs()})
     keys = ["view", "label", "patient_id", "frame_id", "seed"]
     sides = {
         side: scores.loc[scores["arm"] == name, [*keys, metric]].rename(columns={metric: side})

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from cmrkit.stats.pairs import chambers, pair_scores, units
+from cmrkit.stats.scores import METRICS
 from cmrkit.stats.signed_rank import fewest_pairs, hodges_lehmann
 
 CLAIMS = ("difference", "equivalence", "equivalence if there is no difference")
@@ -28,15 +29,16 @@ def power_curves(
 
     Next studies are drawn, with replacement, from the differences of this study's patients, each
     the mean over as many frames and seeds as here. They are judged by the normal signed-rank tests.
+    The trained networks are taken as given: what another training would change is not drawn.
 
     Args:
         scores: score table, from `stats.scores.read_scores`.
         arm: the arm that is judged.
         reference: the arm that it is compared with.
         metric: one of `METRICS`.
-        margin: largest difference that does not matter.
+        margin: largest difference that does not matter; of no use for scores in mm.
         alpha: significance level; a difference is tested at alpha / chambers, the hardest step of
-            Holm's correction, equivalence at alpha.
+            Holm's correction over the chambers that have curves, equivalence at alpha.
         patients: sizes of the next study, each at least 10.
         studies: simulated studies a size.
         seed: seed of the simulation.
@@ -45,41 +47,49 @@ def power_curves(
         DataFrame `view, label, metric, pilot_patients, n_patients, claim, power, low, high`; `low`
         and `high` are the exact 95 % interval from the number of simulated studies. The first two
         of `CLAIMS` take the true shift to be the one seen here, the third takes it to be zero.
-        Chambers with fewer patients than a test needs are left out.
+        Scores in mm have no margin and so no equivalence. Chambers with fewer patients than a test
+        needs are left out.
 
     Choice: for planning only. A shift that was found because it was large tends to be smaller the
     next time, and the power of the present study adds nothing to its p.
     """
     if min(patients) < 10:
         raise ValueError(f"patients: {min(patients)} is below 10, where normal p values fail")
-    pairs = pair_scores(scores, arm, reference, metric)
-    names = chambers(scores, arm, reference)
+    if METRICS[metric].unit:
+        margin = np.nan
+    pilots = _pilots(scores, arm, reference, metric, alpha)
     rows = []
-    for view, label in names:
-        part = pairs[(pairs["view"] == view) & (pairs["label"] == label)]
-        pilot = units(part, "patient")["difference"].to_numpy()
-        if len(pilot) < fewest_pairs(alpha):
-            continue
+    for (view, label), pilot in pilots.items():
         rng = np.random.default_rng([seed, zlib.crc32(f"{view} {label} {metric}".encode())])
         common = {"view": view, "label": label, "metric": metric, "pilot_patients": len(pilot)}
         for count in patients:
             sample = rng.choice(pilot, (studies, count))
-            for claim, reached in _claims(sample, pilot, margin, alpha, len(names)).items():
+            for claim, reached in _claims(sample, pilot, margin, alpha, len(pilots)).items():
                 low, high = stats.binomtest(reached, studies).proportion_ci()
                 row = common | {"n_patients": count, "claim": claim, "power": reached / studies}
                 rows.append(row | {"low": low, "high": high})
     return pd.DataFrame(rows)
 
 
+def _pilots(scores, arm, reference, metric, alpha):
+    """Differences of this study's patients, by view and label, where there are enough of them."""
+    pairs = pair_scores(scores, arm, reference, metric)
+    pilots = {}
+    for view, label in chambers(scores, arm, reference):
+        part = pairs[(pairs["view"] == view) & (pairs["label"] == label)]
+        pilot = units(part, "patient")["difference"].to_numpy()
+        if len(pilot) >= fewest_pairs(alpha):
+            pilots[view, label] = pilot
+    return pilots
+
+
 def _claims(sample, pilot, margin, alpha, tests):
-    """Studies [n, patients] in which each claim is reached."""
-    centred = sample - hodges_lehmann(pilot)
-    reached = (
-        _signed_rank_p(sample, "two-sided") < alpha / tests,
-        _equivalent(sample, margin, alpha),
-        _equivalent(centred, margin, alpha),
-    )
-    return {claim: int(np.sum(hits)) for claim, hits in zip(CLAIMS, reached, strict=True)}
+    """Studies [n, patients] in which each claim is reached; no equivalence without a margin."""
+    reached = [_signed_rank_p(sample, "two-sided") < alpha / tests]
+    if not np.isnan(margin):
+        centred = sample - hodges_lehmann(pilot)
+        reached += [_equivalent(drawn, margin, alpha) for drawn in (sample, centred)]
+    return {claim: int(np.sum(hits)) for claim, hits in zip(CLAIMS, reached, strict=False)}
 
 
 def _equivalent(sample, margin, alpha):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cmrkit import paths
 from cmrkit.cohort.frames import LABELS, VIEWS
 
 KEYS = ("frame_id", "patient_id", "view", "arm", "seed", "label")
@@ -44,7 +45,9 @@ def read_scores(path):
 
     Args:
         path: CSV or parquet; one row a frame, arm, seed and label, with the columns `KEYS` and at
-            least one of `METRICS`. A score that is not defined (both masks empty) is NaN.
+            least one of `METRICS`. A score that is not defined (both masks empty) is NaN. `~` is
+            the home folder; a relative path that is not there is looked for in the repository,
+            since JupyterLab runs notebooks in their own folder.
 
     Returns:
         DataFrame as `check_scores` leaves it.
@@ -53,13 +56,15 @@ def read_scores(path):
         FileNotFoundError: there is no such file.
         ValueError: the file is neither CSV nor parquet, or breaks the contract.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
+    if not path.is_file():
+        path = paths.REPOSITORY / path  # an absolute path stays what it is
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no score table; run notebook 06, or check the path")
     if path.suffix == ".parquet":
         scores = pd.read_parquet(path)
     elif path.suffix == ".csv":
-        names = {"frame_id": str, "patient_id": str}  # "007" is a name, not the number 7
+        names = dict.fromkeys(("frame_id", "patient_id", "arm"), str)  # "007" is not the number 7
         scores = pd.read_csv(path, dtype=names)
     else:
         raise ValueError(f"{path}: {path.suffix!r} is not known; give the score table as .csv")
@@ -76,7 +81,7 @@ def check_scores(scores):
         scores: DataFrame, see `read_scores`.
 
     Returns:
-        the table, metric columns as float64.
+        the table, arms as text and metric columns as float64.
 
     Raises:
         ValueError: naming the column, the offending value and the remedy.
@@ -100,6 +105,7 @@ def check_scores(scores):
         several = scores.groupby("frame_id")[column].nunique()
         if (several > 1).any():
             raise ValueError(f"{column}: frame {several.idxmax()!r} has more than one; correct it")
+    scores = scores.assign(arm=scores["arm"].astype(str))
     return scores.assign(**{m: _checked_values(scores, m) for m in METRICS if m in scores})
 
 

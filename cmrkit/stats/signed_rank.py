@@ -1,7 +1,10 @@
 """Paired differences by their signed ranks: test, shift with interval, equivalence.
 
-All of it assumes that the differences of independent units are symmetric around their centre. The
-units are patients; frames of one patient are not independent (see `stats.clusters`).
+All of it assumes that the differences of independent units are symmetric around their centre. Where
+they are skewed, the centre is the pseudomedian (the median of all means of two differences) and not
+the mean: test, interval and equivalence then speak of the pseudomedian, and a mean of zero can be
+found different from zero. The units are patients; frames of one patient are not independent (see
+`stats.clusters`).
 
 Source: Wilcoxon, Biometrics Bulletin 1945;1:80; Hodges and Lehmann, Ann Math Stat 1963;34:598;
 Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, 3rd ed., sections 3.1 to 3.3.
@@ -83,8 +86,9 @@ def equivalence_p(differences, margin):
         the larger p of the two tests.
 
     Choice: signed ranks rather than t, so that the equivalence test, the test of a difference and
-    the Hodges-Lehmann interval rest on the same assumption and never contradict each other: p is
-    below alpha where the 1 - 2 alpha interval lies inside the margin.
+    the Hodges-Lehmann interval rest on the same assumption. Without zeros and ties p is below alpha
+    exactly where the 1 - 2 alpha interval lies inside the margin; with them the tests allow for
+    them and the interval does not, so that the two may disagree close to the margin.
     Source: Schuirmann 1987; Wellek, Testing Statistical Hypotheses of Equivalence, section 5.4.
     """
     differences = np.asarray(differences, float)

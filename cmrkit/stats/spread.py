@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from cmrkit.stats.comparison import compare
 from cmrkit.stats.scores import METRICS
 from cmrkit.stats.verdict import VERDICTS
 
@@ -20,6 +21,25 @@ def stack_seeds(comparisons):
     """
     ordered = dict(sorted(comparisons.items()))
     return pd.concat(ordered, names=["study_seed"]).reset_index("study_seed").reset_index(drop=True)
+
+
+def compare_seeds(scores, arm, reference, metrics, **rules):
+    """Compare two arms once a training seed.
+
+    Args:
+        scores, arm, reference, metrics: see `stats.comparison.compare`.
+        rules: margin, alpha and seed of `compare`.
+
+    Returns:
+        dict from training seed to its table of `compare`; empty where the arms have one seed.
+    """
+    scores = scores[scores["arm"].isin((arm, reference))]
+    if scores["seed"].nunique() < 2:
+        return {}
+    return {
+        seed: compare(rows, arm, reference, metrics, **rules)
+        for seed, rows in scores.groupby("seed")
+    }
 
 
 def verdict_spread(stacked):

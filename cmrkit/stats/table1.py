@@ -1,8 +1,10 @@
 """Table 1 in the paper's layout, this study beside the published one."""
 
 import io
+import re
 import zipfile
 from datetime import datetime
+from html import escape
 from pathlib import Path
 
 import docx
@@ -13,15 +15,23 @@ from docx.shared import Mm, Pt
 
 from cmrkit import paths
 from cmrkit.stats.scores import METRICS
-from cmrkit.stats.verdict import p_text
+from cmrkit.stats.verdict import p_text, percent
 
 PUBLISHED = paths.REPOSITORY / "reports" / "reference" / "published_table1.csv"
 _CAPTION = (
-    "Segmentation of the external patients by U-Nets trained on {0} and on {1} frames. Median "
-    "[interquartile range]; shift: Hodges-Lehmann estimate, {0} less {1}; p: Wilcoxon signed-rank "
-    "test. This study: patients are the units, p with Holm's correction beside the uncorrected p "
-    "over frames. Published: Diller et al., BMC Medical Imaging 2020;20:113."
+    "Segmentation of the external patients by {who}. Median [interquartile range]; shift: "
+    "Hodges-Lehmann estimate, {arm} less {reference}, with its {confidence} interval; p: Wilcoxon "
+    "signed-rank test. This study: patients are the units, p with Holm's correction beside the "
+    "uncorrected p over frames; equivalent or within margin: two one-sided tests at {alpha:g} "
+    "show a shift of less than {margin:g} either way. Published: Diller et al., BMC Medical "
+    "Imaging 2020;20:113."
 )
+_KITS_ARMS = re.compile("patient|synthetic(-teacher|-manual)?|patient[+]synthetic")
+_LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+}
 _GROUPS = {"": 3, "This study": 7, "Published": 3}
 _HEADINGS = {
     "metric": "Metric",
@@ -114,17 +124,18 @@ def _median(median, low, high):
     return f"{median:.3f} [{low:.3f}-{high:.3f}]"
 
 
-def write_table1(table, folder):
+def write_table1(table, folder, margin, alpha):
     """Write Table 1 as CSV, HTML, LaTeX (booktabs) and DOCX; the same table gives the same bytes.
 
     Args:
         table: from `table1`.
         folder: where `table1.csv`, `.html`, `.tex` and `.docx` go.
+        margin, alpha: of the comparison, for the caption.
 
     Returns:
         list of the four paths.
     """
-    caption = _CAPTION.format(*table.columns[3:5])
+    caption = _caption(*table.columns[3:5], margin, alpha)
     printed = _typeset(table)
     contents = {
         "csv": table.to_csv(index=False, lineterminator="\n").encode(),
@@ -141,10 +152,21 @@ def write_table1(table, folder):
     return [folder / f"table1.{ending}" for ending in contents]
 
 
+def _caption(arm, reference, margin, alpha):
+    who = f"{arm} and by {reference}"
+    if _KITS_ARMS.fullmatch(arm) and _KITS_ARMS.fullmatch(reference):
+        who = f"U-Nets trained on {arm} and on {reference} frames"
+    return _CAPTION.format(
+        who=who, arm=arm, reference=reference, margin=margin, alpha=alpha,
+        confidence=percent(1 - alpha),
+    )  # fmt: skip
+
+
 def _headings(table):
-    """Two lines of headings: whose numbers, and what."""
+    """Two lines of headings: whose numbers, and what; names of other models stay as they are."""
     groups = [group for group, width in _GROUPS.items() for _ in range(width)]
-    return groups, [_HEADINGS.get(name, name.capitalize()) for name in table.columns]
+    arms = {n: n.capitalize() if _KITS_ARMS.fullmatch(n) else n for n in table.columns[3:5]}
+    return groups, [arms.get(name) or _HEADINGS[name] for name in table.columns]
 
 
 def _typeset(table):
@@ -156,14 +178,16 @@ def _typeset(table):
 def _html(table, caption):
     table = table.set_axis(pd.MultiIndex.from_arrays(_headings(table)), axis=1)
     body = table.to_html(index=False, border=0, classes="table1")
-    return body.replace("<thead>", f"<caption>Table 1. {caption}</caption>\n  <thead>") + "\n"
+    head = f"<caption>Table 1. {escape(caption)}</caption>\n  <thead>"
+    return body.replace("<thead>", head) + "\n"
 
 
 def _latex(table, caption):
     table = table.set_axis(pd.MultiIndex.from_arrays(_headings(table)), axis=1)
     styler = table.style.hide(axis="index").format(escape="latex")
     text = styler.format_index(escape="latex", axis=1).to_latex(
-        hrules=True, column_format="l" * table.shape[1], multicol_align="c", caption=caption,
+        hrules=True, column_format="l" * table.shape[1], multicol_align="c",
+        caption=caption.translate(str.maketrans(_LATEX)),
         environment="sidewaystable", label="tab:segmentation", position_float="centering",
     )  # fmt: skip
     marks = {

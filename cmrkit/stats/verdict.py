@@ -25,23 +25,25 @@ def decide(rows, alpha):
     is worse (or better) and within the margin, and its sentence says both; to call it equivalent
     would hide the difference, to call it worse alone would hide its size.
 
-    Choice: Holm's family is every view and chamber of one metric at one level. Metrics are not
-    counted in, since they retell one segmentation (percent variation is 1 - Dice): the verdict on
-    Dice must not depend on how many other scores are printed. Equivalence keeps alpha a row, and
-    so does the claim that every row is equivalent, the paper's (intersection-union test, Berger,
-    Technometrics 1982;24:295).
+    Choice: Holm's family is every view and chamber of one metric at one level that has patients
+    enough for a verdict (rule 1). Metrics are not counted in, since they retell one segmentation
+    (percent variation is 1 - Dice): the verdict on Dice must not depend on how many other scores
+    are printed. Equivalence keeps alpha a row, and so does the claim that every row is equivalent,
+    the paper's (intersection-union test, Berger, Technometrics 1982;24:295).
 
     Args:
         rows: DataFrame `metric, level, n_patients, hl_shift, p, tost_p`.
         alpha: significance level.
 
     Returns:
-        the rows with `p_holm, within_margin, verdict`.
+        the rows with `p_holm` (NaN outside the family), `holm_tests` (rows of the family),
+        `within_margin, verdict`.
     """
-    rows = rows.assign(p_holm=np.nan)
-    for _, family in rows.dropna(subset="p").groupby(["level", "metric"]):
-        rows.loc[family.index, "p_holm"] = multipletests(family["p"], method="holm")[1]
+    rows = rows.assign(p_holm=np.nan, holm_tests=0)
     enough = rows["n_patients"] >= fewest_pairs(alpha)
+    for _, family in rows[enough].groupby(["level", "metric"]):
+        rows.loc[family.index, "p_holm"] = multipletests(family["p"], method="holm")[1]
+        rows.loc[family.index, "holm_tests"] = len(family)
     rows["within_margin"] = (rows["tost_p"] < alpha) & enough
     rows["verdict"] = [_verdict(row, alpha) for row in rows.itertuples()]
     return rows
@@ -85,7 +87,7 @@ def _units(row):
 def _finding(row, alpha):
     unit = METRICS[row.metric].unit
     unit = f" {unit}" if unit else ""
-    interval = f"{1 - alpha:.0%} interval {row.ci_low:.4f} to {row.ci_high:.4f}"
+    interval = f"{percent(1 - alpha)} interval {row.ci_low:.4f} to {row.ci_high:.4f}"
     shift = f"shift {row.hl_shift:+.4f}{unit}, {interval}, Holm p {p_text(row.p_holm)}"
     if row.verdict in ("better", "worse"):
         return f"{row.arm} is {row.verdict} than {row.reference} ({shift}); {_size(row, unit)}."
@@ -94,8 +96,19 @@ def _finding(row, alpha):
         return f"equivalent, {arms} ({shift}, equivalence p {p_text(row.tost_p)})."
     reason = f"no difference shown ({shift})"
     if np.isnan(row.margin):
-        return f"inconclusive, {reason}, and no margin in{unit} is set."
-    return f"inconclusive, {reason}, nor equivalence: {_smallest(row)}."
+        return f"inconclusive, {reason}, and no margin in{unit} is set.{_family(row, alpha)}"
+    return f"inconclusive, {reason}, nor equivalence: {_smallest(row)}.{_family(row, alpha)}"
+
+
+def _family(row, alpha):
+    """Patients enough for one test can be too few for a family of tests."""
+    needed = fewest_pairs(alpha / row.holm_tests)
+    if row.level != "patient" or row.n_patients >= needed:
+        return ""
+    return (
+        f" With {row.holm_tests} chambers tested together, Holm's first step needs {needed} "
+        "patients to find any difference."
+    )
 
 
 def _size(row, unit):
@@ -153,6 +166,11 @@ def conclusion(comparison, metric, level="patient"):
         f"{text} A difference smaller than the margin of {margin:g} is shown in {inside} of "
         f"{len(rows)}, so not for all of them."
     )
+
+
+def percent(share):
+    """0.975 as `97.5 %`."""
+    return f"{100 * share:.6g} %"
 
 
 def p_text(p):

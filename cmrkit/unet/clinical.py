@@ -5,6 +5,7 @@ import pandas as pd
 from scipy import stats
 
 from cmrkit.cohort.areas import label_areas
+from cmrkit.cohort.frames import LABELS
 
 FEWEST_SLICES = 3
 VENTRICLES = ("LV", "RV")
@@ -28,30 +29,49 @@ def ventricular_function(masks, frames):
         `es_area_mm2`, `fractional_area_change` (0 to 1) and, where the stack allows,
         `ejection_fraction` (0 to 1), `edv_ml` and `esv_ml`. A patient without an annotated frame at
         both times is left out. Where the distance between slices is not known, there are no
-        volumes, but an ejection fraction, in which the distance cancels.
+        volumes, but an ejection fraction, in which the distance cancels. So does the pixel size:
+        where a patient's frames do not state it, areas and volumes are NaN, and both ratios come
+        from counts of pixels.
 
     Source: Schulz-Menger et al. 2020, Standardized image interpretation and post-processing in
     cardiovascular magnetic resonance, 2020 update (J Cardiovasc Magn Reson 22:19): summation of
     slices. Choice: the middle slice for areas, because the reference decides it alone.
     """
     times = frames["is_ed"].to_numpy() | frames["is_es"].to_numpy()
-    chosen = frames[times].reset_index(drop=True)
-    areas = label_areas(masks[times], chosen)
-    areas = areas[areas["label"].isin(VENTRICLES)].drop(columns="view")
-    places = ["patient_id", "view", "slice_index", "slice_spacing_mm", "is_ed", "is_es"]
-    areas = areas.merge(chosen[["frame_id", *places]], on="frame_id")
+    sizes = _sizes(masks[times], frames[times].reset_index(drop=True))
     rows = []
-    for (patient, view, label), table in areas.groupby(_PATIENT, sort=True):
-        ed = table[table["is_ed"]].groupby("slice_index")["area_mm2"].mean()
-        es = table[table["is_es"]].groupby("slice_index")["area_mm2"].mean()
+    for (patient, view, label), table in sizes.groupby(_PATIENT, sort=True):
+        table = _comparable(table)
+        ed, es = (
+            table[table[time]].groupby("slice_index")[["size", "area_mm2"]].mean()
+            for time in ("is_ed", "is_es")
+        )
         values = _areas(ed, es)
         if view == "sax" and min(len(ed), len(es)) >= FEWEST_SLICES:
-            values["ejection_fraction"] = _relative_fall(ed.sum(), es.sum())
+            values["ejection_fraction"] = _relative_fall(ed["size"].sum(), es["size"].sum())
             apart = table["slice_spacing_mm"].iloc[0]
             if not np.isnan(apart):
-                values |= _volumes(ed, es, apart)
+                values |= _volumes(ed["area_mm2"], es["area_mm2"], apart)
         rows += [(patient, view, label, name, value) for name, value in values.items()]
     return pd.DataFrame(rows, columns=[*_PATIENT, "quantity", "value"])
+
+
+def _sizes(masks, frames):
+    """The ventricles of every frame in pixels and in mm2, with the frame's place and time."""
+    areas = label_areas(masks, frames)
+    areas["pixels"] = label_areas(masks, frames.assign(spacing_row_mm=1.0, spacing_col_mm=1.0))[
+        "area_mm2"
+    ]
+    areas = areas[areas["label"].isin(VENTRICLES)].drop(columns="view")
+    places = ["patient_id", "view", "slice_index", "slice_spacing_mm", "is_ed", "is_es"]
+    return areas.merge(frames[["frame_id", *places]], on="frame_id")
+
+
+def _comparable(table):
+    """A patient's sizes for ratios: mm2 or, where a frame does not state them, pixels."""
+    if table["area_mm2"].notna().all():
+        return table.assign(size=table["area_mm2"])
+    return table.assign(size=table["pixels"], area_mm2=np.nan)
 
 
 def _areas(ed, es):
@@ -59,44 +79,49 @@ def _areas(ed, es):
     if not len(both):
         return {}
     middle = both[len(both) // 2]
-    change = _relative_fall(ed[middle], es[middle])
+    change = _relative_fall(ed.loc[middle, "size"], es.loc[middle, "size"])
     return {
-        "ed_area_mm2": ed[middle],
-        "es_area_mm2": es[middle],
+        "ed_area_mm2": ed.loc[middle, "area_mm2"],
+        "es_area_mm2": es.loc[middle, "area_mm2"],
         "fractional_area_change": change,
     }
 
 
 def _volumes(ed, es, slice_spacing_mm):
     ml = slice_spacing_mm / 1000
-    return {"edv_ml": ed.sum() * ml, "esv_ml": es.sum() * ml}
+    return {"edv_ml": ed.sum(min_count=1) * ml, "esv_ml": es.sum(min_count=1) * ml}
 
 
 def _relative_fall(diastole, systole):
     return (diastole - systole) / diastole if diastole > 0 else np.nan
 
 
-def agreement_of_arms(external, masks):
+def agreement_of_arms(external, masks, labels):
     """Agreement of each arm's clinical measures with the reference, patient by patient.
 
     Args:
         external: `Part` of the role `external`, one view.
         masks: dict from (arm, seed) to [n, R, R] uint8, from `comparison.compare_arms`.
+        labels: label numbers that the U-Nets were asked for; ventricles among them are measured,
+            whatever else the external patients annotate.
 
     Returns:
         the two tables of `bland_altman`, with the column `arm`. A patient's predicted measure is
-        the mean over seeds.
+        the mean over seeds, which scatters less than one U-Net's; NaN, and so counted among the
+        undefined, where it is not defined for one of them.
     """
-    reference = ventricular_function(external.masks, external.frames)
+    asked = [LABELS[label] for label in labels]
+
+    def measure(drawn):
+        table = ventricular_function(drawn, external.frames)
+        return table[table["label"].isin(asked)]
+
+    reference = measure(external.masks)
     agreements, pairs = [], []
     for arm in dict.fromkeys(arm for arm, _ in masks):
-        runs = [
-            ventricular_function(drawn, external.frames)
-            for (name, _), drawn in masks.items()
-            if name == arm
-        ]
+        runs = [measure(drawn) for (name, _), drawn in masks.items() if name == arm]
         means = pd.concat(runs).groupby([*_PATIENT, "quantity"], as_index=False, sort=False)
-        tables = bland_altman(reference, means["value"].mean())
+        tables = bland_altman(reference, means["value"].mean(skipna=False))
         for table, kept in zip(tables, (agreements, pairs), strict=True):
             kept.append(table.assign(arm=arm))
     return pd.concat(agreements, ignore_index=True), pd.concat(pairs, ignore_index=True)

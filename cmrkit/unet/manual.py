@@ -86,14 +86,17 @@ def _label_description(labels):
 def read_drawn_masks(folder):
     """Read the masks that people drew into an export.
 
-    A frame without one drawn pixel counts as not drawn yet and is left out.
+    A frame without one drawn pixel counts as not drawn yet and is left out. Likewise a chamber that
+    was asked for and has no pixel in a frame counts as not annotated there: an empty place does not
+    tell whether the chamber is out of view or nobody came to it, and taught as absent it would
+    train the U-Net to miss it.
 
     Args:
         folder: as written by `export_for_drawing`.
 
     Returns:
         `Part` of the drawn frames, as exported; its frame table has `frame_id` and
-        `labels_present`, the label numbers that people were asked to draw.
+        `labels_present`, the label numbers that people drew in each frame.
 
     Raises:
         FileNotFoundError: the folder is no export, or a volume is missing.
@@ -111,8 +114,8 @@ def read_drawn_masks(folder):
     drawn = drawn.take(drawn.masks.any(axis=(1, 2)))
     if not len(drawn.frames):
         raise ValueError(f"{folder}: no frame is drawn yet; draw into the *_mask.nii.gz volumes")
-    labels = [labels] * len(drawn.frames)
-    return drawn._replace(frames=drawn.frames.assign(labels_present=labels))
+    present = [[label for label in labels if (mask == label).any()] for mask in drawn.masks]
+    return drawn._replace(frames=drawn.frames.assign(labels_present=present))
 
 
 def _read_stack(folder, name, count, labels):
