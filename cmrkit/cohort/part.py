@@ -24,7 +24,7 @@ class Part(NamedTuple):
 
     def take(self, rows):
         """The frames in these rows (numbers, in this order, or a boolean array)."""
-        rows = np.asarray(rows)
+        rows = np.asarray(rows) if len(rows) else np.empty(0, int)
         table = self.frames[rows] if rows.dtype == bool else self.frames.iloc[rows]
         pixels = (_take(array, rows) for array in (self.images, self.masks))
         return Part(*pixels, table.reset_index(drop=True))
