@@ -78,7 +78,7 @@ def test_similarity_of_two_flat_frames_is_their_luminance_term():
     a, b = (np.full((1, 4, 4), v, np.uint8) for v in (50, 100))
     c1 = (0.01 * 255) ** 2
     expected = (2 * 50 * 100 + c1) / (50**2 + 100**2 + c1)
-    assert realism.ms_ssim(a, b).item() == pytest.approx(expected, rel=1e-5)
+    assert realism.ms_ssim(a, b).item() == pytest.approx(expected, rel=1e-4)  # float32
 
 
 def test_similarity_falls_with_noise():
