@@ -1,6 +1,5 @@
 """Walk an archive of DICOM files: all image headers by patient, a line for what cannot be used."""
 
-import warnings
 from collections import Counter, defaultdict
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -105,13 +104,11 @@ def _read_one(path):
 
 def _patient_of(path):
     """Patient ID of a file that was refused, "" where even that cannot be read."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's warnings quote the value, here an identifier
-        try:
-            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["PatientID"])
-            return str(header.get("PatientID") or "").strip()
-        except Exception:  # parsers of binary files raise nearly anything on broken ones
-            return ""
+    try:
+        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["PatientID"])
+        return str(header.get("PatientID") or "").strip()
+    except Exception:  # parsers of binary files raise nearly anything on broken ones
+        return ""
 
 
 def _by_patient(frames, name, archive):
