@@ -19,14 +19,14 @@ PAGE = jinja2.Template(
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{{ study }}: study report</title>
 <style>
-body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 72rem; margin: 2rem auto;
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 80rem; margin: 2rem auto;
        padding: 0 1rem }
 h1 { margin-bottom: 0 } h2 { margin: 2.5rem 0 0; border-top: 1px solid #ccc; padding-top: 1rem }
 p.lead { color: #555; margin-top: .2rem } figure { margin: 1rem 0 } img { max-width: 100% }
 figcaption, .small { color: #555; font-size: .85rem }
 table { border-collapse: collapse; font-size: .85rem; margin: 1rem 0; display: block;
         overflow-x: auto }
-th, td { border-bottom: 1px solid #ddd; padding: .25rem .6rem; text-align: left }
+th, td { border-bottom: 1px solid #ddd; padding: .25rem .45rem; text-align: left }
 tr:nth-child(even) { background: #f7f7f7 } .note { background: #fff4d6; padding: .6rem 1rem }
 </style></head><body>
 <h1>Study “{{ study }}”</h1>
