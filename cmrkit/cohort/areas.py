@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from cmrkit.cohort.frames import LABELS, read_frames
-from cmrkit.cohort.store import load_pixels
+from cmrkit.cohort.frames import LABELS
+from cmrkit.cohort.part import open_part
 
 PORTION = 4096  # frames in memory at a time
 
@@ -45,8 +45,7 @@ def stored_areas(folder, rows=None):
     Returns:
         as `label_areas`.
     """
-    frames = read_frames(folder)
-    rows = np.arange(len(frames)) if rows is None else np.asarray(rows)
-    portions = [rows[start : start + PORTION] for start in range(0, len(rows), PORTION)]
-    tables = [label_areas(load_pixels(folder, part)[1], frames.loc[part]) for part in portions]
+    part = open_part(folder)
+    part = part if rows is None else part.take(rows)
+    tables = [label_areas(block.masks, block.frames) for block in part.blocks(PORTION)]
     return pd.concat(tables, ignore_index=True)

@@ -141,11 +141,10 @@ def load_pixels(folder, rows=None):
     Returns:
         images, masks: [n, R, R] uint8 each.
     """
-    group = zarr.open_group(Path(folder) / "frames.zarr", mode="r")
     if rows is None:
+        group = zarr.open_group(Path(folder) / "frames.zarr", mode="r")
         return group["image"][:], group["mask"][:]
-    rows = np.asarray(rows)
-    return group["image"].oindex[rows], group["mask"].oindex[rows]
+    return tuple(pixels[:] for pixels in open_pixels(folder, rows))
 
 
 class StoredPixels:

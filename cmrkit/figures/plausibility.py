@@ -3,11 +3,10 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
-from matplotlib.backends.backend_pdf import PdfPages
 
 from cmrkit.audit.plausibility import TITLE
 from cmrkit.figures.frames import draw_contours
-from cmrkit.figures.style import ARM_COLOURS, DOUBLE_COLUMN_MM, size, style
+from cmrkit.figures.style import ARM_COLOURS, DOUBLE_COLUMN_MM, pdf_pages, size, style
 
 GROUPS = {
     "synthetic": "synthetic",
@@ -123,8 +122,7 @@ def write_sheets(path, images, columns=5, rows=7):
         columns, rows: frames a page.
     """
     page = columns * rows
-    temporary = path.with_name(f".{path.name}")
-    with style(), PdfPages(temporary, metadata={"CreationDate": None, "ModDate": None}) as pdf:
+    with pdf_pages(path) as pdf:
         for start in range(0, len(images), page):
             figure, axes = plt.subplots(rows, columns, figsize=size(210, 297), layout="none")
             figure.subplots_adjust(0.03, 0.03, 0.97, 0.95, wspace=0.08, hspace=0.2)
@@ -137,7 +135,6 @@ def write_sheets(path, images, columns=5, rows=7):
                 axis.set_xlabel("□ plausible   □ not", labelpad=2)
             pdf.savefig(figure, dpi=150)
             plt.close(figure)
-    temporary.replace(path)
 
 
 def _bare(axes):

@@ -2,9 +2,8 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.backends.backend_pdf import PdfPages
 
-from cmrkit.figures.style import DOUBLE_COLUMN_MM, size, style
+from cmrkit.figures.style import DOUBLE_COLUMN_MM, pdf_pages, size
 
 ACROSS, DOWN = 6, 4  # cines a page
 
@@ -25,14 +24,13 @@ def write_stack_sheets(archive, table, path):
     doubtful = ~table["clear"].astype(bool)
     doubtful |= table.duplicated(["patient_id", "judged"], keep=False)
     shown = table.assign(doubtful=doubtful).sort_values("doubtful", ascending=False, kind="stable")
-    first, temporary = None, path.with_name(f".{path.name}")
-    with style(), PdfPages(temporary, metadata={"CreationDate": None, "ModDate": None}) as pdf:
+    first = None
+    with pdf_pages(path) as pdf:
         for start in range(0, len(shown), ACROSS * DOWN):
             page = _page(archive, shown.iloc[start : start + ACROSS * DOWN])
             pdf.savefig(page, dpi=150)
             plt.close(page)  # a notebook shows open figures once more
             first = first or page
-    temporary.replace(path)
     return first
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import seaborn as sns
+from matplotlib.backends.backend_pdf import PdfPages
 
 from cmrkit.cohort.frames import LABELS
 
@@ -91,6 +92,15 @@ def save_figure(figure, folder, name, table, sources=()):
             temporary.replace(folder / f"{name}.{ending}")
     plt.close(figure)
     return folder / f"{name}.png"
+
+
+@contextmanager
+def pdf_pages(path):
+    """Pages of a PDF without dates, in the kit's style, moved into place when complete."""
+    temporary = path.with_name(f".{path.name}")
+    with style(), PdfPages(temporary, metadata={"CreationDate": None, "ModDate": None}) as pdf:
+        yield pdf
+    temporary.replace(path)
 
 
 def _settle(figure):

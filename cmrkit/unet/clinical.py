@@ -58,13 +58,13 @@ def ventricular_function(masks, frames):
 
 def _sizes(masks, frames):
     """The ventricles of every frame in pixels and in mm2, with the frame's place and time."""
-    areas = label_areas(masks, frames)
-    areas["pixels"] = label_areas(masks, frames.assign(spacing_row_mm=1.0, spacing_col_mm=1.0))[
-        "area_mm2"
-    ]
-    areas = areas[areas["label"].isin(VENTRICLES)].drop(columns="view")
+    sizes = label_areas(masks, frames.assign(spacing_row_mm=1.0, spacing_col_mm=1.0))
+    sizes = sizes[sizes["label"].isin(VENTRICLES)].rename(columns={"area_mm2": "pixels"})
     places = ["patient_id", "view", "slice_index", "slice_spacing_mm", "is_ed", "is_es"]
-    return areas.merge(frames[["frame_id", *places]], on="frame_id")
+    pixel_mm2 = frames["spacing_row_mm"] * frames["spacing_col_mm"]
+    of_frame = frames[["frame_id", *places]].assign(pixel_mm2=pixel_mm2)
+    sizes = sizes.drop(columns="view").merge(of_frame, on="frame_id")
+    return sizes.assign(area_mm2=sizes["pixels"] * sizes["pixel_mm2"])
 
 
 def _comparable(table):

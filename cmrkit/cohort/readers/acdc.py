@@ -16,7 +16,7 @@ from cmrkit.cohort.readers.nifti import (
     cine_slices,
     find_volume,
     in_words,
-    read_labels,
+    labels_or_none,
     read_volume,
 )
 
@@ -98,15 +98,12 @@ class AcdcArchive:
                 continue
             # a cine is one volume of many phases, single frames are many of one
             volume = volumes[phase if len(volumes) > 1 else 0]
-            try:
-                what = f"labels of frame {number}"
-                drawn, odd = read_labels(path, what, volume, LABEL_OF, phases=1)
-            except DataError as error:
-                yield Problem(patient_id, "sax", None, f"{error}; read without labels")
-                continue
-            yield from (Problem(patient_id, "sax", None, why) for why in odd)
-            masks[:, phase] = drawn[:, 0]
-            labels_present[phase] = tuple(sorted(LABEL_OF.values()))
+            what, problems = f"labels of frame {number}", []
+            drawn = labels_or_none(path, what, volume, LABEL_OF, problems, phases=1)
+            yield from (Problem(patient_id, "sax", None, why) for why in problems)
+            if drawn is not None:
+                masks[:, phase] = drawn[:, 0]
+                labels_present[phase] = tuple(sorted(LABEL_OF.values()))
         ed, es = (_position(numbers, info.get(key)) for key in ("ED", "ES"))
         yield from cine_slices(
             patient_id, "sax", images, masks, labels_present, volumes[0].spacing_mm, ed, es,

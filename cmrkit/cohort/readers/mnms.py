@@ -5,6 +5,7 @@ Source: Campello et al., IEEE Transactions on Medical Imaging 2021;40:3543, doi
 """
 
 import re
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ import pandas as pd
 from cmrkit.cohort.problems import Problem
 from cmrkit.cohort.pseudonym import pseudonym
 from cmrkit.cohort.readers.files import DataError, files_below, not_found, reading, vendor_name
-from cmrkit.cohort.readers.nifti import cine_slices, find_volume, read_labels, read_volume
+from cmrkit.cohort.readers.nifti import cine_slices, find_volume, labels_or_none, read_volume
 
 LABELS = (1, 2, 3)  # LV cavity, myocardium, RV cavity: theirs are ours
 LABEL_OF = {label: label for label in LABELS}
@@ -42,16 +43,28 @@ _ORIGIN = (
 )
 
 
+class Columns(NamedTuple):
+    """Names of the columns of a set's table, and what its sites are called."""
+
+    code: str
+    site: str
+    site_called: str
+    vendor: str
+    disease: str
+
+
 class ChallengeArchive:
     """What both sets share: a folder and a line of a table for each patient.
+
+    Each set states its `name` and the `columns` of its table.
 
     Args:
         folder: as the user gave it; the table lies below or above it.
         folders: patient's code -> folder.
-        code_column: column of the table with these codes.
     """
 
-    def __init__(self, folder, folders, code_column):
+    def __init__(self, folder, folders):
+        code_column = self.columns.code
         self._folders = folders
         self._original = {pseudonym(self.name, code): code for code in folders}
         found = _find_table(folder, code_column)
@@ -75,9 +88,21 @@ class ChallengeArchive:
         value = self._table[column].get(code) if column in self._table else None
         return value.strip() if isinstance(value, str) else "unknown"
 
-    def column(self, column):
-        """Entries of a column, one a patient."""
-        return [self.value(code, column) for code in self._folders]
+    def patients(self):
+        """One row a patient; `original_id` is the code, e.g. `A0S9V9`, or `001` in M&Ms-2."""
+        site, vendor, disease = (
+            [self.value(code, column) for code in self._folders]
+            for column in (self.columns.site, self.columns.vendor, self.columns.disease)
+        )
+        return pd.DataFrame(
+            {
+                "patient_id": list(self._original),
+                "original_id": list(self._folders),
+                "site": [f"{self.columns.site_called} {text}" for text in site],
+                "vendor": [vendor_name(text) for text in vendor],
+                "disease": [DISEASES.get(text, "unknown") for text in disease],
+            }
+        )
 
     def folder(self, patient_id):
         """Folder of a patient.
@@ -124,6 +149,7 @@ class MnmsArchive(ChallengeArchive):
     """
 
     name = "mnms"
+    columns = Columns("External code", "Centre", "centre", "VendorName", "Pathology")
 
     def __init__(self, folder):
         folders = {
@@ -136,19 +162,7 @@ class MnmsArchive(ChallengeArchive):
                 "patient folders with <code>_sa.nii.gz, and the table *Dataset_information*.csv"
             )
             raise not_found(folder, expected, _ORIGIN)
-        super().__init__(folder, folders, "External code")
-
-    def patients(self):
-        """One row a patient; `original_id` is the external code, e.g. `A0S9V9`."""
-        return pd.DataFrame(
-            {
-                "patient_id": list(self._original),
-                "original_id": list(self._folders),
-                "site": [f"centre {centre}" for centre in self.column("Centre")],
-                "vendor": [vendor_name(text) for text in self.column("VendorName")],
-                "disease": [DISEASES.get(text, "unknown") for text in self.column("Pathology")],
-            }
-        )
+        super().__init__(folder, folders)
 
     def read(self, patient_id):
         """Yield the patient's slices, each a whole cine; before them `Problem`s of the labels.
@@ -161,7 +175,7 @@ class MnmsArchive(ChallengeArchive):
         masks, problems = None, []
         path = find_volume(folder / f"{code}_sa_gt")
         if path and not any(part.lower() == "unlabeled" for part in path.parts):
-            masks = labels_or_none(path, "short-axis labels", volume, problems)
+            masks = labels_or_none(path, "short-axis labels", volume, LABEL_OF, problems)
         yield from (Problem(patient_id, "sax", None, why) for why in problems)
         if masks is None:
             masks = np.zeros(volume.voxels.shape, np.uint8)
@@ -176,14 +190,3 @@ class MnmsArchive(ChallengeArchive):
         """Phase stated in the table (the first is 0), or None."""
         stated = re.fullmatch(r"(\d+)(\.0)?", self.value(code, column))
         return int(stated[1]) if stated and int(stated[1]) < count else None
-
-
-def labels_or_none(path, what, volume, problems):
-    """Labels [Z, T, rows, columns] of a volume, or None and a sentence more where broken."""
-    try:
-        masks, odd = read_labels(path, what, volume, LABEL_OF)
-    except DataError as error:
-        problems.append(f"{error}; read without labels")
-        return None
-    problems += odd
-    return masks

@@ -7,12 +7,17 @@ Source: Martin-Isla et al., IEEE Journal of Biomedical and Health Informatics 20
 import re
 
 import numpy as np
-import pandas as pd
 
 from cmrkit.cohort.problems import Problem
-from cmrkit.cohort.readers.files import DataError, files_below, not_found, vendor_name
-from cmrkit.cohort.readers.mnms import DISEASES, LABELS, ChallengeArchive, labels_or_none
-from cmrkit.cohort.readers.nifti import cine_slices, find_volume, in_words, read_volume
+from cmrkit.cohort.readers.files import DataError, files_below, not_found
+from cmrkit.cohort.readers.mnms import LABEL_OF, LABELS, ChallengeArchive, Columns
+from cmrkit.cohort.readers.nifti import (
+    cine_slices,
+    find_volume,
+    in_words,
+    labels_or_none,
+    read_volume,
+)
 
 _ORIGIN = (
     "the University of Barcelona, www.ub.edu/mnms-2; cite Martin-Isla et al., IEEE J Biomed Health "
@@ -31,6 +36,7 @@ class Mnms2Archive(ChallengeArchive):
     """
 
     name = "mnms2"
+    columns = Columns("SUBJECT_CODE", "SCANNER", "scanner", "VENDOR", "DISEASE")
 
     def __init__(self, folder):
         found = [
@@ -41,19 +47,7 @@ class Mnms2Archive(ChallengeArchive):
         if not found:
             expected = "patient folders with 001_SA_ED.nii.gz, and dataset_information.csv"
             raise not_found(folder, expected, _ORIGIN)
-        super().__init__(folder, dict(found), "SUBJECT_CODE")
-
-    def patients(self):
-        """One row a patient; `original_id` is the subject code with three digits, e.g. `001`."""
-        return pd.DataFrame(
-            {
-                "patient_id": list(self._original),
-                "original_id": list(self._folders),
-                "site": [f"scanner {text}" for text in self.column("SCANNER")],
-                "vendor": [vendor_name(text) for text in self.column("VENDOR")],
-                "disease": [DISEASES.get(text, "unknown") for text in self.column("DISEASE")],
-            }
-        )
+        super().__init__(folder, dict(found))
 
     def read(self, patient_id):
         """Yield the patient's slices, short axis first, and `Problem`s between them.
@@ -82,7 +76,9 @@ def _view(patient_id, view, stem, problems):
         if path:
             volume = read_volume(path, what)
             drawn = find_volume(_with(stem, f"{phase}_gt"))
-            masks = labels_or_none(drawn, f"{what} labels", volume, problems) if drawn else None
+            masks = None
+            if drawn:
+                masks = labels_or_none(drawn, f"{what} labels", volume, LABEL_OF, problems)
             ends[phase] = volume, masks
     return _slices(patient_id, view, stem, ends, problems) if ends else []
 

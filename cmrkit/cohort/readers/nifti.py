@@ -142,6 +142,17 @@ def in_words(shape):
     return f"{shape[0]} slices, {shape[1]} phases, {shape[2]} x {shape[3]} pixels"
 
 
+def labels_or_none(path, what, volume, label_of, problems, phases=None):
+    """As `read_labels`, but None where they are broken; what is odd or broken joins `problems`."""
+    try:
+        masks, odd = read_labels(path, what, volume, label_of, phases)
+    except DataError as error:
+        problems.append(f"{error}; read without labels")
+        return None
+    problems += odd
+    return masks
+
+
 def cine_slices(patient_id, view, images, masks, labels_present, spacing_mm, ed=None, es=None,
                 whole_cycle=True):  # fmt: skip
     """Yield the slices of one volume, short-axis ones from base to apex.
