@@ -9,6 +9,12 @@ from cmrkit.cohort.pseudonym import KEY_VARIABLE
 from cmrkit.paths import REPOSITORY
 
 DATA_VARIABLE = "CMRKIT_TEST_DATA"
+LONGEST = "test_workflow.py", "test_notebooks.py"  # whole studies; begun last, one runs alone
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the longest files, so that two processes end at about the same time."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture(scope="session")

@@ -87,7 +87,7 @@ def test_a_generator_that_knows_five_patients_by_heart_is_flagged():
     assert flagged["verdict"].startswith("sax: copies found")
     assert "and patients who trained the GAN lie nearer" in flagged["verdict"]
     assert flagged["low"] > 0.5
-    assert cleared["high"] < 0.2  # of five patients little is known: 0 to 5 of the 80 by chance
+    assert cleared["high"] < flagged["low"]  # with five patients 0 to 9 of 80 are called by chance
 
 
 def test_the_detector_is_tested_with_every_kind_of_copy(audit):
