@@ -1,5 +1,6 @@
 """Where everything lies: the one module that knows folders and file names."""
 
+from contextlib import contextmanager
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -52,9 +53,9 @@ def write_table(table, study, name):
         path of the CSV.
     """
     path = tables(study) / f"{name}.csv"
-    return _moved_into_place(
-        path, lambda p: table.to_csv(p, index=False, float_format="%.6g", lineterminator="\n")
-    )
+    with moved_into_place(path) as draft:
+        table.to_csv(draft, index=False, float_format="%.6g", lineterminator="\n")
+    return path
 
 
 def write_parquet(table, path):
@@ -67,7 +68,9 @@ def write_parquet(table, path):
     Returns:
         path of the parquet file.
     """
-    return _moved_into_place(Path(path), lambda p: table.to_parquet(p, index=False))
+    with moved_into_place(path) as draft:
+        table.to_parquet(draft, index=False)
+    return Path(path)
 
 
 def write_lines(lines, study, name):
@@ -76,14 +79,24 @@ def write_lines(lines, study, name):
     Returns:
         path of the text file.
     """
-    text = "".join(f"{line}\n" for line in lines)
-    return _moved_into_place(tables(study) / f"{name}.txt", lambda p: p.write_text(text))
-
-
-def _moved_into_place(path, write):
-    """Let `write` fill a hidden file beside `path`, then give it its name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    write(temporary)
-    temporary.replace(path)
+    path = tables(study) / f"{name}.txt"
+    with moved_into_place(path) as draft:
+        draft.write_text("".join(f"{line}\n" for line in lines))
     return path
+
+
+@contextmanager
+def moved_into_place(path):
+    """A hidden file beside `path` to write; it gets its name when the block ends without error.
+
+    Args:
+        path: where the finished file goes; folders are made.
+
+    Yields:
+        path of the hidden file, with the same ending.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}")
+    yield draft
+    draft.replace(path)

@@ -39,9 +39,8 @@ def write_provenance(study, parameters):
         "minutes": {name: _minutes(report / f"{name}.ipynb") for name in parameters},
         "sha256": _digests(study),
     }
-    temporary = report / ".provenance.json"
-    temporary.write_text(json.dumps(record, indent=2) + "\n")
-    temporary.replace(report / "provenance.json")
+    with paths.moved_into_place(report / "provenance.json") as draft:
+        draft.write_text(json.dumps(record, indent=2) + "\n")
     return record
 
 

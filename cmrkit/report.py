@@ -89,9 +89,8 @@ def write_report(study, parameters):
         verdicts=[line for lines in verdicts for line in lines],
         tables=sorted(p.name for p in (folder / "tables").glob("[!.]*")),
     )
-    temporary = folder / ".index.html"
-    temporary.write_text(html)
-    temporary.replace(folder / "index.html")
+    with paths.moved_into_place(folder / "index.html") as draft:
+        draft.write_text(html)
     return folder / "index.html"
 
 

@@ -24,6 +24,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from cmrkit.audit.blocks import block_means
 from cmrkit.audit.search import best_device
+from cmrkit.paths import moved_into_place
 
 SIDE = 32  # pixels; larger frames are reduced by block means
 WIDTHS = (16, 32, 64, 128)
@@ -164,13 +165,10 @@ def _changed(frames, randomness):
 
 def save_embedding(embedding, path):
     """Write weights and meaning as safetensors, moved into place."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
     weights = nn.ModuleList([embedding.backbone, embedding.head]).state_dict()
     weights = {name: value.cpu().contiguous() for name, value in weights.items()}
-    save_file(weights, temporary, metadata={"embedding": json.dumps(embedding.about)})
-    temporary.replace(path)
+    with moved_into_place(path) as draft:
+        save_file(weights, draft, metadata={"embedding": json.dumps(embedding.about)})
 
 
 def load_embedding(path):

@@ -13,6 +13,7 @@ from cmrkit.audit.agreement import share_with_interval, upper_bound
 from cmrkit.audit.controls import plant_copies
 from cmrkit.audit.search import aligned_distance, nearest_codes, nearest_in_groups
 from cmrkit.cohort.part import Part
+from cmrkit.paths import moved_into_place
 
 SPACES = ("pixels", "embedding")
 CANDIDATES = 3  # nearest patients on coarse frames that are compared again on fine ones
@@ -78,10 +79,8 @@ def write_suspects(audit, path):
         audit: `Memorisation`.
         path: parquet to write, `SUSPECT_SCHEMA`; moved into place when complete.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    pq.write_table(pa.Table.from_pandas(audit.frames, SUSPECT_SCHEMA, False), temporary)
-    temporary.replace(path)
+    with moved_into_place(path) as draft:
+        pq.write_table(pa.Table.from_pandas(audit.frames, SUSPECT_SCHEMA, False), draft)
 
 
 def audit_memorisation(synthetic, reference, held_out, embedding, seed, copies=40):

@@ -14,6 +14,7 @@ import pandas as pd
 from cmrkit.audit.answers import COLUMNS, ReadingList
 from cmrkit.audit.controls import generator, make_controls
 from cmrkit.cohort.part import Part, join
+from cmrkit.paths import moved_into_place
 
 REPEAT_SHARE = 0.1
 CONTROL_SHARE = 0.15
@@ -130,7 +131,6 @@ def write_reading(folder, key_folder, reading, seed, observers, cines=None):
     folder, key_folder = Path(folder), Path(key_folder)
     if key_folder.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"key_folder: {key_folder} lies in {folder}; keep the key apart")
-    key_folder.mkdir(parents=True, exist_ok=True)
     ask_real = cines is None and (reading.frames["group"] == "patient").any()
     keys = {}
     for observer in observers:
@@ -140,7 +140,8 @@ def write_reading(folder, key_folder, reading, seed, observers, cines=None):
         if cines is not None:
             arrays |= _cines_of(key, cines)
         _write_list(folder / observer, key, arrays)
-        _write(key_folder / f"{observer}.csv", lambda f, k=key: k.to_csv(f, index=False))
+        with moved_into_place(key_folder / f"{observer}.csv") as draft:
+            key.to_csv(draft, index=False)
     return keys
 
 
@@ -171,10 +172,11 @@ def _write_list(folder, key, arrays):
                 "anew"
             )
         old.log_path.unlink(missing_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(frames, lambda file: file.write(content.getvalue()))
+    with moved_into_place(frames) as draft:
+        draft.write_bytes(content.getvalue())
     empty = pd.DataFrame({"item": key["item"]}).reindex(columns=COLUMNS).drop(columns="reaction_s")
-    _write(ReadingList(folder).paper_path, lambda file: empty.to_csv(file, index=False))
+    with moved_into_place(ReadingList(folder).paper_path) as draft:
+        empty.to_csv(draft, index=False)
 
 
 def _begun(old):
@@ -184,11 +186,3 @@ def _begun(old):
     if not old.paper_path.exists():
         return False
     return bool(pd.read_csv(old.paper_path).drop(columns="item").notna().any(axis=None))
-
-
-def _write(path, write):
-    """Write to a temporary name and move into place."""
-    temporary = path.with_name(f".{path.name}")
-    with open(temporary, "wb") as file:
-        write(file)
-    temporary.replace(path)

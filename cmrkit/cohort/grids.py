@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from cmrkit.cohort.preprocess import FrameGrid
+from cmrkit.paths import write_parquet
 
 _KEY = ["patient_id", "view", "slice_index"]
 
@@ -28,10 +29,7 @@ def grid_row(cine, grid):
 
 def write_grids(rows, folder):
     """Write the grid table of a cohort folder, a row a slice, moved into place when complete."""
-    path = Path(folder) / "grids.parquet"
-    draft = path.with_suffix(".parquet.tmp")
-    pd.DataFrame(rows).to_parquet(draft, index=False)
-    draft.replace(path)
+    write_parquet(pd.DataFrame(rows), Path(folder) / "grids.parquet")
 
 
 def read_grids(folder):

@@ -9,6 +9,7 @@ import seaborn as sns
 from matplotlib.backends.backend_pdf import PdfPages
 
 from cmrkit.cohort.frames import LABELS
+from cmrkit.paths import moved_into_place
 
 SINGLE_COLUMN_MM = 85
 DOUBLE_COLUMN_MM = 170
@@ -72,8 +73,6 @@ def save_figure(figure, folder, name, table, sources=()):
     Returns:
         path of the PNG.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     source = f"drawn from {table}"
     if "simulated" in set(sources):
         room = 2.5 / 25.4 / figure.get_figheight()  # of 2.5 mm, so that it covers no label
@@ -87,20 +86,18 @@ def save_figure(figure, folder, name, table, sources=()):
     with style():
         _settle(figure)
         for ending in FORMATS:
-            temporary = folder / f".{name}.{ending}"
-            figure.savefig(temporary, format=ending, metadata=metadata[ending])
-            temporary.replace(folder / f"{name}.{ending}")
+            with moved_into_place(Path(folder) / f"{name}.{ending}") as draft:
+                figure.savefig(draft, format=ending, metadata=metadata[ending])
     plt.close(figure)
-    return folder / f"{name}.png"
+    return Path(folder) / f"{name}.png"
 
 
 @contextmanager
 def pdf_pages(path):
     """Pages of a PDF without dates, in the kit's style, moved into place when complete."""
-    temporary = path.with_name(f".{path.name}")
-    with style(), PdfPages(temporary, metadata={"CreationDate": None, "ModDate": None}) as pdf:
+    dateless = {"CreationDate": None, "ModDate": None}
+    with moved_into_place(path) as draft, style(), PdfPages(draft, metadata=dateless) as pdf:
         yield pdf
-    temporary.replace(path)
 
 
 def _settle(figure):

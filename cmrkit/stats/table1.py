@@ -143,13 +143,11 @@ def write_table1(table, folder, margin, alpha):
         "tex": _latex(printed, caption).encode(),
         "docx": _docx(printed, caption),
     }
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for ending, content in contents.items():
-        temporary = folder / f".table1.{ending}"
-        temporary.write_bytes(content)
-        temporary.replace(folder / f"table1.{ending}")
-    return [folder / f"table1.{ending}" for ending in contents]
+    written = {Path(folder) / f"table1.{ending}": content for ending, content in contents.items()}
+    for path, content in written.items():
+        with paths.moved_into_place(path) as draft:
+            draft.write_bytes(content)
+    return list(written)
 
 
 def _caption(arm, reference, margin, alpha):

@@ -9,6 +9,7 @@ from monai.networks.nets import BasicUNet
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from cmrkit.paths import moved_into_place
 from cmrkit.unet.labels import check_labels
 from cmrkit.unet.norm import INSTANCE_NORM
 
@@ -103,9 +104,6 @@ def save_unet(model, path):
         model: TrainedUNet.
         path: file to write, e.g. `work/<study>/unet/sax_patient_1.safetensors`.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
     meaning = {
         "labels": list(model.labels),
         "width": model.width,
@@ -113,8 +111,8 @@ def save_unet(model, path):
         "about": model.about,
     }
     weights = {k: v.cpu().contiguous() for k, v in model.network.state_dict().items()}
-    save_file(weights, temporary, metadata={"unet": json.dumps(meaning, sort_keys=True)})
-    temporary.replace(path)
+    with moved_into_place(path) as draft:
+        save_file(weights, draft, metadata={"unet": json.dumps(meaning, sort_keys=True)})
 
 
 def load_unet(path):

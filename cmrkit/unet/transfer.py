@@ -17,6 +17,7 @@ import pandas as pd
 
 from cmrkit.cohort.build import build_cohort
 from cmrkit.cohort.part import join, load_part
+from cmrkit.paths import moved_into_place
 from cmrkit.phantom.beside_real import SIMULATION, real_frames
 from cmrkit.phantom.cohort import SimulatedCohort
 from cmrkit.provenance import commit
@@ -157,12 +158,10 @@ def main():
 
 def append(table, path=TABLE):
     """Add rows to the table of all runs, moved into place when complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         table = pd.concat([pd.read_csv(path), table], ignore_index=True)
-    temporary = path.with_name(f".{path.name}")
-    table.to_csv(temporary, index=False, float_format="%.4g", lineterminator="\n")
-    temporary.replace(path)
+    with moved_into_place(path) as draft:
+        table.to_csv(draft, index=False, float_format="%.4g", lineterminator="\n")
 
 
 if __name__ == "__main__":

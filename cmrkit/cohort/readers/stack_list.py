@@ -9,6 +9,7 @@ import pandas as pd
 from cmrkit.cohort.frames import VIEWS
 from cmrkit.cohort.pseudonym import pseudonym
 from cmrkit.cohort.readers.planes import judge_views, words
+from cmrkit.paths import moved_into_place
 
 EDITABLE = ["view", "slices"]
 _PROPOSED = ["proposed_view", "proposed_slices"]
@@ -102,10 +103,8 @@ def review(table, path):
         chosen_slices(row.slices, row.positions, row.stack_id)
     text = table.to_csv(index=False, lineterminator="\n")
     if not path.exists() or path.read_text() != text:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}")
-        draft.write_text(text)
-        draft.replace(path)
+        with moved_into_place(path) as draft:
+            draft.write_text(text)
     return table
 
 
