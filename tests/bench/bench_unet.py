@@ -98,7 +98,7 @@ def main():
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--resolution", type=int, default=64)
     parser.add_argument("--fov-mm", type=float, default=220.0)
-    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
