@@ -16,15 +16,16 @@ import pandas as pd
 from bench_pggan import machine
 
 from cmrkit.cohort.frames import LABELS
+from cmrkit.paths import REPOSITORY
 from cmrkit.phantom.beside_real import real_frames
 from cmrkit.provenance import commit
 from cmrkit.unet.comparison import Terms, train_arm
 from cmrkit.unet.evaluation import overlap, segment
 from cmrkit.unet.labels import annotated_labels
+from cmrkit.unet.transfer import ASSUMED_SPACING_MM, BATCH
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
+DATA = REPOSITORY.parent / "shared" / "data"
 CHAMBERS = (1, 3)  # LV and RV cavity; these sets annotate no myocardium
-ASSUMED_SPACING_MM = 1.36  # Sunnybrook's PNGs state none; median of its DICOM headers
 
 
 def folds(data, count, seed):
@@ -62,7 +63,7 @@ def cross_validate(data, external, terms, count, seed):
     """Train on all folds but one, in turn.
 
     Returns:
-        table of `patient_dice` with `data_set` and `fold`, and minutes a training.
+        table of `patient_dice` with `data_set`, and minutes a training.
     """
     of = folds(data, count, seed)
     tables, minutes = [], []
@@ -72,7 +73,7 @@ def cross_validate(data, external, terms, count, seed):
         minutes.append((time.perf_counter() - began) / 60)
         held_out = data.take(np.flatnonzero(of == fold)).load()
         for name, part in (("CHLA", held_out), ("Sunnybrook", external)):
-            tables.append(patient_dice(model, part).assign(data_set=name, fold=fold))
+            tables.append(patient_dice(model, part).assign(data_set=name))
     return pd.concat(tables, ignore_index=True), minutes
 
 
@@ -110,13 +111,13 @@ def main():
         real_frames(name, folder, given.resolution, given.fov_mm, ASSUMED_SPACING_MM)
         for name, folder in (("chla", given.chla), ("sunnybrook", given.sunnybrook))
     )
-    terms = Terms(given.steps, batch=16, width=given.width)
+    terms = Terms(given.steps, batch=BATCH, width=given.width)
     scores, minutes = cross_validate(children, adults, terms, given.folds, given.seed)
     print("# The comparison U-Net on real patients\n")
     print(f"{date.today()}, commit {commit()}; {machine()}\n")
     print(
         f"{given.resolution} x {given.resolution} pixels of {given.fov_mm:g} mm, width "
-        f"{given.width}, {given.steps} steps of 16 frames, {given.folds} folds; "
+        f"{given.width}, {given.steps} steps of {BATCH} frames, {given.folds} folds; "
         f"{np.median(minutes):.1f} minutes a training (median). Dice: median over patients "
         "(quartiles).\n"
     )
