@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from cmrkit.pggan.convolution import conv2d, gradient_of_frames_alone
+from cmrkit.pggan.convolution import MAPWISE, conv2d, gradient_of_frames_alone
 
 SHAPES = pytest.mark.parametrize(("kernel", "stride", "padding"), [(3, 1, 1), (4, 2, 1), (1, 1, 0)])
 
@@ -42,6 +42,23 @@ def test_a_penalty_of_its_gradient_has_the_derivatives_of_torch(kernel, stride, 
     )
     for one, other in zip(found, expected, strict=True):
         assert torch.allclose(one, other)
+
+
+@SHAPES
+@pytest.mark.parametrize("of", [penalty, lambda f, *inputs: f(*inputs).pow(2).sum()])
+def test_large_float32_frames_of_interleaved_maps_have_the_same_gradients(
+    of, kernel, stride, padding
+):
+    rng = torch.Generator().manual_seed(1)
+    shapes = (2, 3, MAPWISE, MAPWISE), (5, 3, kernel, kernel), (5,)
+    inputs = [torch.randn(s, generator=rng) for s in shapes]
+    inputs[0] = inputs[0].to(memory_format=torch.channels_last)
+    exact = [x.double().requires_grad_() for x in inputs]
+    inputs = [x.requires_grad_() for x in inputs]
+    found = torch.autograd.grad(of(conv2d, *inputs, stride, padding), inputs)
+    expected = torch.autograd.grad(of(F.conv2d, *exact, stride, padding), exact)
+    for one, other in zip(found, expected, strict=True):
+        assert (one - other).norm() < 1e-4 * other.norm()
 
 
 def test_weights_are_left_out_where_only_the_gradient_of_frames_is_asked_for():
