@@ -23,7 +23,7 @@ def copy_kit(folder):
     return Path(folder)
 
 
-def run_in(kit, *command, timeout=600):
+def run_in(kit, *command, timeout=840):
     """Run `python -m <command>` with the copy's package, in the copy's folder."""
     return subprocess.run(
         [sys.executable, "-m", *map(str, command)],

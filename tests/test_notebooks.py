@@ -50,7 +50,6 @@ def test_notebooks_open_with_a_question_and_close_with_exercises(name):
     assert "<details>" in prose[-1]
 
 
-@pytest.mark.timeout(420)
 def test_notebooks_run_cell_by_cell_with_the_tiny_profile(tmp_path):
     kit = copy_kit(tmp_path / "kit")
     for name, parameters in load_study(kit / "params" / "ci.yaml").items():

@@ -32,7 +32,6 @@ def would_run(kit, **config):
 ALL = {name[3:] for name in paths.NOTEBOOKS} | {"report"}
 
 
-@pytest.mark.timeout(480)
 def test_the_study_runs_from_patients_to_table_1(finished):
     report = finished / "reports" / "ci"
     index = (report / "index.html").read_text()
