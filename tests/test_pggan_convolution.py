@@ -45,10 +45,12 @@ def test_a_penalty_of_its_gradient_has_the_derivatives_of_torch(kernel, stride, 
 
 
 @SHAPES
+@pytest.mark.parametrize("capability", ["AVX2", "AVX512"])  # the first copies them map by map
 @pytest.mark.parametrize("of", [penalty, lambda f, *inputs: f(*inputs).pow(2).sum()])
 def test_large_float32_frames_of_interleaved_maps_have_the_same_gradients(
-    of, kernel, stride, padding
+    of, capability, kernel, stride, padding, monkeypatch
 ):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     rng = torch.Generator().manual_seed(1)
     shapes = (2, 3, MAPWISE, MAPWISE), (5, 3, kernel, kernel), (5,)
     inputs = [torch.randn(s, generator=rng) for s in shapes]
