@@ -1,6 +1,9 @@
 """CUDA graphs: a training step recorded once and replayed, so that no kernel waits for Python."""
 
+import gc
+import traceback
 import warnings
+from contextlib import contextmanager
 
 import torch
 
@@ -22,13 +25,14 @@ class RecordedStep:
             for nothing, and returns a tensor.
     """
 
+    recordable = True  # of the process: where one recording failed, torch may spoil all after it
+
     def __init__(self, step):
         self.step = step
         self.stream = torch.cuda.Stream()
         self.pool = torch.cuda.graph_pool_handle()
         self.plain_steps = {}
         self.recordings = {}
-        self.recordable = True
 
     def __call__(self, draws, alpha, penalise):
         kind = (alpha is not None, penalise)
@@ -57,15 +61,30 @@ class RecordedStep:
     def _record(self, kind, draws, alpha, penalise):
         inputs = [tensor.clone() for tensor in _tensors(draws, alpha)]
         kept_alpha = inputs[-1] if alpha is not None else None
-        graph = torch.cuda.CUDAGraph()
+        graph, home = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
         try:
-            with torch.cuda.graph(graph, pool=self.pool, stream=self.stream):
+            with _nothing_freed(), torch.cuda.graph(graph, pool=self.pool, stream=self.stream):
                 result = self.step(Draws(*inputs[:5]), kept_alpha, penalise)
-        except RuntimeError as error:
-            self.recordable = False
-            warnings.warn(f"step not recorded, going on slower without: {error}", stacklevel=2)
+        except RuntimeError:  # torch raises a second one as it ends the recording; both are shown
+            RecordedStep.recordable = False
+            torch.cuda.set_stream(home)  # torch does not leave the recorded one after an error
+            found = traceback.format_exc()
+            warnings.warn(f"step not recorded, going on slower without:\n{found}", stacklevel=2)
             return
         self.recordings[kind] = graph, inputs, result
+
+
+@contextmanager
+def _nothing_freed():
+    """Keep the garbage collector still: an old recording freed within a new one would end it."""
+    gc.collect()
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _tensors(draws, alpha):

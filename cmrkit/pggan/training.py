@@ -63,7 +63,7 @@ class Trainer:
         if stage.level == self.level:
             return
         self.level = stage.level
-        self.frames = None  # the level before makes room
+        self.frames = self.run = None  # the level before makes room
         frames = level_frames(self.data, stage.resolution)
         self.frames = frames.permute(0, 2, 3, 1).contiguous().to(self.job.device)  # [N, R, R, C]
         # Choice: several processes are not recorded; their averages would be recorded with them.

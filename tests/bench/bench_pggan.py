@@ -40,7 +40,8 @@ def main():
 def machine():
     """What the numbers were measured on."""
     if torch.cuda.is_available():
-        return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
+        tf32 = "on" if torch.backends.cudnn.allow_tf32 else "off"
+        return f"{torch.cuda.get_device_name()}, torch {torch.__version__}, TF32 {tf32} in fp32"
     capable = "with" if torch.cpu._is_avx512_bf16_supported() else "without"
     return (
         f"{torch.get_num_threads()} CPU threads {capable} bf16 instructions, "
