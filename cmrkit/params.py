@@ -186,7 +186,7 @@ class TrainingSection(Views):
         "quick", "recipe: quick for a CPU, paper as published", source="Karras et al. 2018"
     )
     train_kimg: float = key(
-        60.0, "training length of the quick recipe; the paper recipe has its own", "kimg",
+        50.0, "training length of the quick recipe; the paper recipe has its own", "kimg",
         "Choice: about 5 minutes on 2 cores with AMX", gt=0,
     )  # fmt: skip
     processes: int = key(1, "processes that train together (one a GPU)", "processes", ge=1, le=64)

@@ -149,7 +149,7 @@ def paper(views, labels=(), resolution=256, phase_kimg=800, total_kimg=20_000, s
     return replace(recipe, **changes)
 
 
-def quick(views, labels=(), resolution=64, total_kimg=60.0, seed=1, **changes):
+def quick(views, labels=(), resolution=64, total_kimg=50.0, seed=1, **changes):
     """A recipe for minutes on a CPU, from 8 x 8 pixels, non-saturating loss with lazy R1.
 
     Args:
@@ -165,7 +165,11 @@ def quick(views, labels=(), resolution=64, total_kimg=60.0, seed=1, **changes):
     loss gave better frames than WGAN-GP after the same minutes. Generated frames first grow alike
     and need about 15 thousand images at 16 x 16 to grow varied again; levels above inherit what
     is lost there, so the coarse levels get as many images as the finest, which costs them little
-    time. A penalty of 0.1 instead of 1 collapsed. 32 feature maps at 64 x 64 instead of 16 took a
+    time. A penalty of 0.1 instead of 1 collapsed. Batches of 8 instead of 16 and a penalty of 4
+    instead of 1 leave fewer crumbs of label at the borders of frames: after the same minutes the
+    automated reader called 28 and 17 % of frames implausible (4-chamber, short axis) instead of 77
+    and 79 %, at the same Dice; a learning rate that falls towards the end raised both, because the
+    discriminator wins. 32 feature maps at 64 x 64 instead of 16 took a
     fifth longer and raised the Dice of a U-Net trained on the frames by 0.04 to 0.15. In so short a
     training the average must forget soon: with half-lives of 10, 6 and 3 thousand images that Dice
     (4-chamber, RV) was 0.84, 0.90 and 0.92; 1.5 did not raise it, and roughened the outlines.
@@ -181,11 +185,11 @@ def quick(views, labels=(), resolution=64, total_kimg=60.0, seed=1, **changes):
         levels=levels,
         widths=tuple(max(32, min(64, 1024 // r)) for r in _doubling(4, resolution)),
         latent=64,
-        batch=(16,) * len(levels),
+        batch=(8,) * len(levels),
         fade_kimg=tuple(fade),
         stable_kimg=tuple(k - f for k, f in zip(kimg, fade, strict=True)),
         loss="ns-r1",
-        penalty_weight=1.0,
+        penalty_weight=4.0,
         penalty_every=16,
         learning_rate=2e-3,
         ema_half_life_kimg=3.0,
