@@ -9,6 +9,7 @@ from cmrkit.pggan.recipe import paper, quick
 
 RECIPE = replace(
     quick(("sax",), resolution=16),
+    batch=(16, 16),
     fade_kimg=(0, 1.6),
     stable_kimg=(0.8, 0.4),
     tick_kimg=0.5,
@@ -42,8 +43,8 @@ def test_networks_stay_in_the_level_of_the_last_step():
 
 def test_alpha_rises_without_steps_back_and_starts_each_level_at_zero():
     recipe = quick(("sax",), total_kimg=4)
-    before = growth.stage(recipe, 0)
-    for shown in range(16, growth.total_images(recipe), 16):
+    before, batch = growth.stage(recipe, 0), recipe.batch[0]
+    for shown in range(batch, growth.total_images(recipe), batch):
         here = growth.stage(recipe, shown)
         if here.level == before.level:
             assert 0 <= here.alpha - before.alpha < 0.2
