@@ -23,10 +23,10 @@ def copy_kit(folder):
     return Path(folder)
 
 
-def run_in(kit, *command, timeout=840):
+def run_in(kit, *command):
     """Run `python -m <command>` with the copy's package, in the copy's folder."""
     return subprocess.run(
         [sys.executable, "-m", *map(str, command)],
         cwd=kit, env=os.environ | {"PYTHONPATH": str(kit), "MPLBACKEND": "agg"},
-        capture_output=True, text=True, timeout=timeout,
+        capture_output=True, text=True, timeout=840,
     )  # fmt: skip
