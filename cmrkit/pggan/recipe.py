@@ -161,7 +161,7 @@ def quick(views, labels=(), resolution=64, total_kimg=50.0, seed=1, **changes):
         seed: of everything drawn at random.
         changes: any field of `Recipe`.
 
-    Choice: found by trial on simulated patients, on two cores in about 5 minutes. Non-saturating
+    Choice: found by trial on simulated patients, in 5 to 11 minutes each. Non-saturating
     loss gave better frames than WGAN-GP after the same minutes. Generated frames first grow alike
     and need about 15 thousand images at 16 x 16 to grow varied again; levels above inherit what is
     lost there, so the coarse levels get as many images as the finest, which costs them little time.
