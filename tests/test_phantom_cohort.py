@@ -5,7 +5,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
-from scipy.ndimage import binary_fill_holes, label
+from scipy.ndimage import binary_fill_holes, distance_transform_edt, label
 
 from cmrkit.cohort.frames import ROLES
 from cmrkit.phantom.cohort import LABELS_OF_VIEW, SimulatedCohort
@@ -207,3 +207,32 @@ def test_an_unknown_patient_is_named(patient_id):
 
 def test_roles_are_those_of_the_frame_table():
     assert set(cohort().patients()["role"]) == set(ROLES)
+
+
+@pytest.fixture(scope="module")
+def four_chamber():
+    """End-diastole of twelve patients: their table, masks [12, 96, 96] and mm a pixel [12]."""
+    source = SimulatedCohort(1, {"gan": 12}, ("4ch",), phases=2, matrix=96)
+    slices = [next(iter(source.read(name))) for name in source.patients()["patient_id"]]
+    masks = np.stack([cine.masks[0] for cine in slices])
+    return source.patients(), masks, np.array([cine.spacing_mm[0] for cine in slices])
+
+
+def test_an_enlarged_right_ventricle_is_as_large_as_the_left_one_in_the_four_chamber_view(
+    four_chamber,
+):
+    patients, masks, _ = four_chamber
+    areas = (masks == 3).sum((1, 2)) / (masks == 1).sum((1, 2))
+    volumes = patients["rvedv_ml"] / patients["lvedv_ml"]
+    assert np.corrcoef(areas, volumes)[0, 1] > 0.8
+    assert np.median(areas[volumes > 1.4]) > 0.9
+
+
+def test_both_atria_lie_against_the_septum(four_chamber):
+    _, masks, mm = four_chamber
+    apart = [
+        distance_transform_edt(mask != 4)[mask == 5].min() * pixel
+        for mask, pixel in zip(masks, mm, strict=True)
+    ]
+    assert np.median(apart) < 6  # two pixels of 3 mm; the septum itself is 2 to 3 mm
+    assert max(apart) < 12

@@ -18,6 +18,7 @@ from cmrkit.phantom.surfaces import (
 )
 
 GRID_MM = 3.0  # Choice: RV and atrial volumes come out within 0.5 % of the target
+SEPTAL_REACH = np.float32(1.8)  # of an atrium towards the septum, relative to its free wall
 APEX_TO_WALL = 0.7  # thickness of the apex relative to the wall; Choice: the apex is thinner
 
 
@@ -70,11 +71,12 @@ class Heart:
         self.scale = self.radius / 34.0  # about 1 in an adult
         self.ripple = rng.normal(0, 0.03, 2)
         self.rv_apex = self.length * rng.uniform(0.86, 0.98)
-        # Choice: an enlarged RV bulges forwards more than it grows from top to bottom
+        # Choice: an enlarged RV bulges forwards more than it grows from top to bottom; one of 1.5
+        # times the volume of the LV is as large as it in the four-chamber plane
         loaded = patient.rvedv_ml / patient.lvedv_ml / 1.4
-        self.rv_centre = 0.92 * loaded**0.4 * rng.uniform(0.93, 1.07) * self.radius
-        self.rv_depth = 0.95 * loaded**0.5 * rng.uniform(0.93, 1.08) * self.radius
-        self.rv_height = 1.12 * loaded**0.2 * rng.uniform(0.93, 1.08) * self.radius
+        self.rv_centre = 1.00 * loaded**0.4 * rng.uniform(0.93, 1.07) * self.radius
+        self.rv_depth = 1.12 * loaded**0.5 * rng.uniform(0.93, 1.08) * self.radius
+        self.rv_height = 1.05 * loaded**0.2 * rng.uniform(0.93, 1.08) * self.radius
         self.rv_tilt = rng.normal(-0.05, 0.10)
         self.outflow_top = -0.15 * self.radius  # where the pulmonary valve lies at end-diastole
         self.outlet_radius = self.radius * rng.uniform(0.38, 0.50)  # patched tracts are wide
@@ -86,12 +88,13 @@ class Heart:
         self.septum_u = self.radius * rng.uniform(0.70, 0.85)
         self.gap_mm = float(rng.uniform(1.0, 1.6))
         self.aorta_mm = float(np.clip(rng.normal(15.5, 2.0), 11, 21)) * self.scale
-        self.left_atrium = self._atrium_plan(rng, 0.12, 1.0)
-        self.right_atrium = self._atrium_plan(rng, 1.32, 1.05)
+        self.left_atrium = self._atrium_plan(rng, 0.12, 1.0, septum=1)
+        self.right_atrium = self._atrium_plan(rng, 1.32, 1.05, septum=-1)
         self.shapes = [self._solve(cycle, phase) for phase in range(len(cycle.fraction))]
 
-    def _atrium_plan(self, rng, u, size):
+    def _atrium_plan(self, rng, u, size, septum):
         return {
+            "septum": septum,  # on which side along u it lies
             "depth": np.clip(rng.normal(45, 3), 38, 52) * self.scale * size,
             "width": 20.0 * self.scale,
             "u": u * self.radius,
@@ -246,7 +249,8 @@ class Heart:
     def _atrium(self, f, plane, plan):
         """A sac behind a valve plane; its back wall stays while the plane moves.
 
-        Choice: so the atria fill as the ventricles shorten, and the heart keeps its outline.
+        Choice: so the atria fill as the ventricles shorten, and the heart keeps its outline. Each
+        would reach beyond the septum, which cuts it off flat, so that both lie against it always.
         """
         x = (np.float32(plane) - f["a"]) / np.float32(plan["depth"] + plane)
         curve = (x - np.float32(0.45)) / np.float32(0.55)
@@ -254,6 +258,7 @@ class Heart:
             np.float32(0.1) + np.float32(0.9) * np.sqrt(np.clip(1 - curve * curve, 0, None))
         )
         y = (f["u"] - np.float32(plan["u"])) / width
+        y = np.where(y * plan["septum"] > 0, y / SEPTAL_REACH, y)
         z = (f["v"] - np.float32(plan["v"])) / (width * np.float32(plan["aspect"]))
         clear = f["aorta"] > np.float32(self.aorta_mm + 2)
         return np.sqrt(y * y + z * z), (x > 0) & (x < 1) & clear

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-TILT_DEG, AIM_MM, BREATH_MM = 2.5, 6.0, 2.0
+TILT_DEG, AIM_MM, BREATH_MM = 2.5, 4.0, 2.0
 """SDs of what a technologist gets wrong.
 
 Choice: tilt about each axis, centring of the field of view on the heart, and how far breath-holds
@@ -122,7 +122,7 @@ def view_planes(view, pose, heart, slices, turn_deg, rng):
             for i, level in enumerate(sax_heights(heart, slices))
         ]
     if view == "4ch":
-        return [plane(0, (0.28 * length, 0.60 * outer, rng.normal(-3, 2)), v, posterior)]
+        return [plane(0, (0.25 * length, 0.60 * outer, rng.normal(-3, 2)), v, posterior)]
     if view == "2ch":
         return [plane(0, (0.30 * length, rng.normal(0, 1.5), 0.0), u, -superior)]
     raise ValueError(f"view: {view!r}; use 4ch, 2ch or sax")
