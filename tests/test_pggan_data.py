@@ -44,10 +44,24 @@ def test_level_frames_average_image_and_label_maps(tmp_path):
     full, half = (data.level_frames(found, r, chunk=3) for r in (8, 4))
     assert full.shape == (4, 3, 8, 8)
     assert np.array_equal(full[:, 0].numpy(), images)
-    assert full[0, 1, :4].unique().tolist() == [255]
-    assert full[0, 2].float().mean() == 255 / 2
-    assert full[1, 2].unique().tolist() == [0]
+    assert half[0, 1, :2].unique().tolist() == [255]
+    assert half[0, 2].float().mean() == 255 / 2
+    assert half[1, 2].unique().tolist() == [0]
     assert half[0, 0, 0, 0] == round((0 + 1 + 8 + 9) / 4)
+
+
+def test_label_maps_of_full_size_get_soft_borders_that_decode_to_the_mask():
+    mask = torch.zeros(1, 8, 8, dtype=torch.uint8)
+    mask[:, 2:6, :4], mask[:, 2:6, 4:7] = 2, 5
+    found = data.TrainingData(mask, mask, torch.zeros(1, dtype=torch.int64), ("sax",), (2, 5))
+    frames = data.level_frames(found, 8)
+    assert frames[0, 1, 3, 2:6].tolist() == [255, 191, 64, 0]  # 1, 3/4, 1/4, 0
+    assert frames[0, 1, 1, 1] == 64
+    assert frames[0, 1, 1, 4] == 16  # 1/16, diagonal neighbour of a corner
+    image, label = data.decode(data.to_signed(frames), torch.ones(1, 2, dtype=torch.bool))
+    assert torch.equal(image, mask)
+    inner = mask[:, 3:5]  # corners are rounded
+    assert torch.equal(torch.tensor([0, 2, 5], dtype=torch.uint8)[label.long()][:, 3:5], inner)
 
 
 def peak_growth(work):

@@ -7,7 +7,7 @@ from cmrkit.pggan import origin, tensor_file
 from cmrkit.pggan.training import train
 from cmrkit.pggan.weights import KIND
 
-OTHER = {"sources": "0123456789ab", "torch": "2.11.0"}
+OTHER = origin.PRESENT | {"sources": "0123456789ab", "torch": "2.11.0"}
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +38,10 @@ def test_finished_run_of_other_code_is_kept_and_told_of(data, tmp_path, capsys, 
     before = tensor_file.digest(path)
     train(tiny_recipe(), data, tmp_path)
     told = capsys.readouterr().out
-    assert told.startswith(f"{tmp_path}: finished with weights that other sources of cmrkit.pggan")
-    assert "torch 2.11.0; now 2." in told
+    assert told.startswith(
+        f"{tmp_path}: finished with weights that were trained otherwise (other sources; "
+        "torch 2.11.0, now 2."
+    )
     assert told.endswith("delete the folder to train anew\n")
     assert told.count("\n") == 1
     assert tensor_file.digest(path) == before
@@ -53,10 +55,23 @@ def test_run_that_other_code_began_goes_on_and_both_are_recorded(
         with pytest.raises(KeyboardInterrupt):
             train(tiny_recipe(), data, tmp_path, stop)
     train(tiny_recipe(), data, tmp_path)
-    assert "goes on from weights that other sources" in capsys.readouterr().out
+    assert "goes on from weights that were trained otherwise" in capsys.readouterr().out
     assert last_facts(tmp_path)["trained_by"] == [OTHER, origin.PRESENT]
     train(tiny_recipe(), data, tmp_path)
-    assert "finished with weights that other sources" in capsys.readouterr().out
+    assert "finished with weights that were trained otherwise" in capsys.readouterr().out
+
+
+def test_run_that_goes_on_with_another_number_of_threads_is_told_of(
+    data, tmp_path, capsys, monkeypatch
+):
+    other = origin.PRESENT | {"threads": 64}
+    with monkeypatch.context() as patched:
+        patched.setattr(origin, "PRESENT", other)
+        with pytest.raises(KeyboardInterrupt):
+            train(tiny_recipe(), data, tmp_path, stop)
+    train(tiny_recipe(), data, tmp_path)
+    now = origin.PRESENT["threads"]
+    assert f"trained otherwise (threads 64, now {now}); delete" in capsys.readouterr().out
 
 
 def test_generator_file_does_not_change_with_the_code(data, tmp_path, monkeypatch):

@@ -55,7 +55,9 @@ def test_recipe_survives_json(preset, tmp_path):
         ({"ema_ramp": -1}, "ema_ramp: -1 is below 0"),
         ({"seed": "one"}, "seed: 'one' is not a whole number"),
         ({"latent": 6.5}, "latent: 6.5 is not a whole number"),
-        ({"tick_kimg": "1"}, "tick_kimg: '1' is not a number"),
+        ({"tick_kimg": "1"}, "tick_kimg: '1' is not a finite number"),
+        ({"learning_rate": float("nan")}, "learning_rate: nan is not a finite number"),
+        ({"stable_kimg": (1, 1, 1, float("inf"))}, "stable_kimg: inf is not a finite number"),
         ({"levels": 64}, "levels: 64 is not a list"),
     ],
 )
@@ -67,6 +69,13 @@ def test_impossible_recipe_names_field_value_and_remedy(change, message):
 def test_resolution_that_does_not_double_is_refused_with_the_next_that_does():
     with pytest.raises(ValueError, match=r"resolution: 100 .*try 128"):
         quick(("sax",), resolution=100)
+
+
+def test_training_shorter_than_a_batch_or_than_its_phases_is_refused():
+    with pytest.raises(ValueError, match=r"total_kimg: 0.0001 is less than a batch of 8"):
+        quick(("sax",), resolution=8, total_kimg=0.0001)
+    with pytest.raises(ValueError, match=r"total_kimg: 1000 ends before the phases do \(10400\)"):
+        paper(("sax",), total_kimg=1000)
 
 
 def test_misspelt_field_gets_a_suggestion():

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from cmrkit.pggan import growth, origin, tensor_file, watch
+from cmrkit.pggan import growth, origin, stability, tensor_file
 from cmrkit.pggan.lines import append_lines, read_lines
 from cmrkit.pggan.recipe import Recipe
 from cmrkit.pggan.weights import KIND, adam_state, load_adam, load_network, network_state
 
-KEPT = watch.PATIENCE_TICKS  # newest checkpoints, so that one is left from before a collapse began
+KEPT = 3  # newest checkpoints
 
 
 class RunFolder:
@@ -40,8 +40,9 @@ class RunFolder:
         self.trained_by = []
 
     def all(self):
-        """Paths of the checkpoints, in the order of training."""
-        return sorted(self.checkpoints.glob("images_*.safetensors"))
+        """Dict from images shown to the path of a checkpoint, in the order of training."""
+        paths = sorted(self.checkpoints.glob("images_*.safetensors"))
+        return {int(path.stem.removeprefix("images_")): path for path in paths}
 
     def resume(self, trainer):
         """Fill a trainer from the newest checkpoint, if there is one.
@@ -52,8 +53,9 @@ class RunFolder:
         """
         if not self.all():
             return
-        path = self.all()[-1]
+        path = list(self.all().values())[-1]
         tensors, facts = tensor_file.read(path, KIND, trainer.job.device)
+        self._check_whole(path, tensors)
         self._check_same_run(path, facts)
         self._check_same_type(path, facts, trainer.computed_in)
         self.computed_in, self.trained_by = facts.get("computed_in"), facts.get("trained_by", [])
@@ -75,7 +77,8 @@ class RunFolder:
         """
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         self.grids.mkdir(exist_ok=True)
-        self.recipe.save(self.path / "recipe.json")
+        if not (self.path / "recipe.json").exists():
+            self.recipe.save(self.path / "recipe.json")
         for leftover in self.checkpoints.glob(".*.tmp"):
             leftover.unlink()
         for path in (self.statistics, self.realism):
@@ -86,8 +89,13 @@ class RunFolder:
             temporary.replace(path)
         return read_lines(self.statistics)
 
-    def save(self, trainer):
-        """Write a checkpoint; then keep the newest few and the best, and remove the others."""
+    def save(self, trainer, lines):
+        """Write a checkpoint; then keep the newest few, the best and the last good one.
+
+        Args:
+            trainer: Trainer at the end of a tick.
+            lines: statistics up to this tick, dicts in the order of training.
+        """
         tensors = (
             network_state(trainer.generator, "generator")
             | network_state(trainer.discriminator, "discriminator")
@@ -101,10 +109,10 @@ class RunFolder:
             self.trained_by = [*self.trained_by, origin.PRESENT]
         facts = self._facts(trainer) | {"trained_by": self.trained_by}
         tensor_file.write(path, KIND, tensors, facts)
-        best = self.best()
-        for path in self.all()[:-KEPT]:
-            if int(path.stem.removeprefix("images_")) != best:
-                path.unlink()
+        found = self.all()
+        kept = {*list(found)[-KEPT:], self.best(), stability.last_good(self.recipe, lines, found)}
+        for images_shown in found.keys() - kept:
+            found[images_shown].unlink()
 
     def best(self):
         """Images shown at the lowest mean sliced Wasserstein distance at full size, or None."""
@@ -133,6 +141,11 @@ class RunFolder:
             "allowed": generator.allowed.tolist(),
             "computed_in": self.computed_in,
         }
+
+    def _check_whole(self, path, tensors):
+        for part in ("generator", "discriminator", "ema", "adam_g", "adam_d"):
+            if not any(name.startswith(f"{part}.") for name in tensors):
+                raise ValueError(f"{path}: no checkpoint, {part} is not in it; delete it")
 
     def _check_same_run(self, path, facts):
         remedy = "give the same recipe and data, or another folder"

@@ -147,8 +147,8 @@ class UpConv(BoxedConv):
     every transposed convolution, acts mirrored.
     """
 
-    def __init__(self, n_in, n_out, rng, gain=GAIN):
-        super().__init__((n_in, n_out, 3, 3), n_in * 9, n_out, gain, rng)
+    def __init__(self, n_in, n_out, rng):
+        super().__init__((n_in, n_out, 3, 3), n_in * 9, n_out, GAIN, rng)
 
     def forward(self, x):
         return F.conv_transpose2d(x, *self.scaled(x.dtype), stride=2, padding=1)
@@ -160,8 +160,8 @@ class DownConv(BoxedConv):
     Source: `conv2d_downscale2d` of the published code.
     """
 
-    def __init__(self, n_in, n_out, rng, gain=GAIN):
-        super().__init__((n_out, n_in, 3, 3), n_in * 9, n_out, gain, rng)
+    def __init__(self, n_in, n_out, rng):
+        super().__init__((n_out, n_in, 3, 3), n_in * 9, n_out, GAIN, rng)
         self.box /= 4  # the mean of four, not the sum
 
     def forward(self, x):

@@ -2,10 +2,13 @@
 
 import difflib
 import json
+import math
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import get_args, get_origin, get_type_hints
+
+from cmrkit.pggan.files import written_whole
 
 LOSSES = ("wgan-gp", "ns-r1")
 PRECISIONS = ("auto", "bf16", "fp32")
@@ -89,7 +92,8 @@ class Recipe:
 
     def save(self, path):
         """Write as JSON."""
-        Path(path).write_text(json.dumps(self.to_dict(), indent=1) + "\n")
+        with written_whole(path) as temporary:
+            temporary.write_text(json.dumps(self.to_dict(), indent=1) + "\n")
 
     @classmethod
     def load(cls, path):
@@ -120,13 +124,22 @@ def paper(views, labels=(), resolution=256, phase_kimg=800, total_kimg=20_000, s
         seed: of everything drawn at random.
         changes: any field of `Recipe`.
 
+    Raises:
+        ValueError: `total_kimg` is shorter than the phases together, or a field does not fit.
+
     Source: Karras et al. 2018, appendix A; widths, EMA and 20 M images as in the published code.
     The batch is 16 at every level, as in its configuration for LSUN at 256 x 256 pixels; the 14 of
     the paper at that size, which no group of 4 divides, spared the memory of its GPUs.
     """
     levels = _doubling(4, resolution)
+    phases_kimg = phase_kimg * (2 * len(levels) - 1)
+    if total_kimg < phases_kimg:
+        raise ValueError(
+            f"total_kimg: {total_kimg} ends before the phases do ({phases_kimg}); "
+            "make it longer or phase_kimg shorter"
+        )
     stable = [phase_kimg] * len(levels)
-    stable[-1] += max(0, total_kimg - phase_kimg * (2 * len(levels) - 1))
+    stable[-1] += total_kimg - phases_kimg
     recipe = Recipe(
         views=tuple(views),
         labels=tuple(labels),
@@ -216,7 +229,7 @@ def _doubling(first, last):
     return tuple(levels)
 
 
-_KINDS = {int: "a whole number", float: "a number", str: "a text"}
+_KINDS = {int: "a whole number", float: "a finite number", str: "a text"}
 
 
 def _check(r):
@@ -231,9 +244,11 @@ def _check(r):
     if len(set(r.labels)) < len(r.labels) or any(not 0 < k < 256 for k in r.labels):
         raise ValueError(f"labels: {r.labels}; list numbers from 1 to 255, each once")
     _check_levels(r)
-    for name in ("latent", "penalty_every", "learning_rate", "tick_kimg", "total_kimg"):
+    for name in ("latent", "penalty_every", "learning_rate", "tick_kimg"):
         if getattr(r, name) <= 0:
             raise ValueError(f"{name}: {getattr(r, name)} is not above 0")
+    if r.total_kimg * 1000 < r.batch[-1]:
+        raise ValueError(f"total_kimg: {r.total_kimg} is less than a batch of {r.batch[-1]} images")
     for name in ("penalty_weight", "ema_half_life_kimg", "ema_ramp", "seed"):
         if getattr(r, name) < 0:
             raise ValueError(f"{name}: {getattr(r, name)} is below 0")
@@ -247,6 +262,7 @@ def _check_type(name, value, hint):
             _check_type(name, entry, get_args(hint)[0])
         return
     fits = isinstance(value, (int, float) if hint is float else hint)
+    fits = fits and (hint is not float or math.isfinite(value))
     if not fits or isinstance(value, bool):
         raise ValueError(f"{name}: {value!r} is not {_KINDS[hint]}")
 

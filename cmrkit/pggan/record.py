@@ -5,7 +5,7 @@ import time
 
 import torch
 
-from cmrkit.pggan import growth, watch
+from cmrkit.pggan import growth, stability, watch
 from cmrkit.pggan.lines import append_lines
 
 REALISM_EVERY = 5  # ticks from one realism measurement to the next at the finished resolution
@@ -36,7 +36,7 @@ class Record:
             trained: seconds that its steps took.
 
         Raises:
-            watch.TrainingStopped: the training cannot come to good; no checkpoint is written.
+            stability.TrainingStopped: the training cannot come to good; no checkpoint is written.
         """
         stage = growth.reached(self.recipe, trainer.images_shown)
         if self.seen is None or self.seen.resolution != stage.resolution:
@@ -44,10 +44,10 @@ class Record:
         found |= self.seen.diversity(trainer.sampler())
         line = self._line(trainer, start, stage, found, trained, time.perf_counter() - began)
         self.lines.append(line)
-        watch.check(self.recipe, self.lines, self.run.all())
+        stability.check(self.recipe, self.lines, self.run.all())
         self._show(trainer, start, stage, line["tick"])
         append_lines(self.run.statistics, [line])
-        self.run.save(trainer)
+        self.run.save(trainer, self.lines)
         if self.on_tick:
             self.on_tick(line)
 

@@ -2,19 +2,18 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from cmrkit.pggan.files import written_whole
+
 
 def write(path, kind, tensors, facts):
     """Write tensors and facts; a reader sees the whole file or none.
 
-    The bytes are on the disk before the name appears, and the name before it returns, so that
-    neither `kill -9` nor a power cut leaves a file that looks complete, or loses one that was
-    written. The same content gives the same bytes.
+    The same content gives the same bytes.
 
     Args:
         path: file to write.
@@ -22,24 +21,11 @@ def write(path, kind, tensors, facts):
         tensors: dict from name to tensor, on any device.
         facts: dict of what JSON can hold.
     """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.tmp")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    # One entry, because safetensors writes several in an order of its own.
-    save_file(tensors, temporary, {"cmrkit": json.dumps({"kind": kind, **facts})})
-    temporary.chmod(0o644)  # safetensors leaves it to the owner alone
-    _sync(temporary)
-    temporary.replace(path)
-    _sync(path.parent)
-
-
-def _sync(path):
-    """Bring the bytes of a file, or the names in a folder, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with written_whole(path) as temporary:
+        # One entry, because safetensors writes several in an order of its own.
+        save_file(tensors, temporary, {"cmrkit": json.dumps({"kind": kind, **facts})})
+        temporary.chmod(0o644)  # safetensors leaves it to the owner alone
 
 
 def read(path, kind, device="cpu"):

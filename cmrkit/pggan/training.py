@@ -199,17 +199,22 @@ def train(recipe, data_path, folder, on_tick=None):
     Raises:
         ValueError: data or checkpoints in the folder do not fit the recipe, another training
             writes the folder, or the processes do not start from the same place.
-        watch.TrainingStopped: not finite, collapsed or saturated; names the last good checkpoint.
+        stability.TrainingStopped: not finite, collapsed or saturated; names the last good
+            checkpoint.
         processes.ProcessLost: another process of the job stopped.
     """
     keep_freed_memory()
     job = processes.join()
     data = load_training_data(data_path)
     _check_data(recipe, data, data_path)
+    for batch in recipe.batch:
+        job.share(batch, GROUP)
     trainer = Trainer(recipe, data, job)
     run = RunFolder(folder, recipe, data_path)
     with sole_writer(folder) if job.rank == 0 else nullcontext():
         run.resume(trainer)
+        job.agree("recipe", recipe.to_dict(), "give all the same")
+        job.agree("data", run.data_digest, "give all the same file")
         job.agree("computed_in", trainer.computed_in, "use machines of one kind")
         job.agree("images_shown", trainer.images_shown, f"let all see the same {folder}")
         _train_to_the_end(trainer, run, on_tick)
@@ -242,6 +247,9 @@ def _check_data(recipe, data, path):
     ):
         if ours != theirs:
             raise ValueError(f"{name}: recipe has {ours}, {path} has {theirs}; make them agree")
+    for view, count in zip(data.view_names, torch.bincount(data.view).tolist(), strict=True):
+        if count < 4:  # two halves of two frames, which `watch` compares
+            raise ValueError(f"views: {count} frames of {view!r} in {path}; give at least 4")
 
 
 def main():

@@ -12,7 +12,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from pggan_runs import VIEWS, tiny_data, tiny_recipe
 
-from cmrkit.pggan import lessons, losses, sampling
+from cmrkit.pggan import growth, lessons, losses, sampling
+from cmrkit.pggan.checkpoint import RunFolder
 from cmrkit.pggan.data import draw_tick, load_training_data
 from cmrkit.pggan.graphs import UNRECORDED
 from cmrkit.pggan.lines import read_lines
@@ -174,19 +175,25 @@ def test_bf16_stays_finite_over_a_whole_schedule(change, data, tmp_path):
 
 
 def test_resumed_run_continues_the_loss_curve(data, tmp_path):
-    def stop(line):
-        if line["tick"] == 6:
-            raise KeyboardInterrupt
+    """A checkpoint from within a fade, then one tick with and without the stop.
 
-    train(tiny_recipe(), data, tmp_path / "unbroken")
-    with pytest.raises(KeyboardInterrupt):
-        train(tiny_recipe(), data, tmp_path / "stopped", stop)
-    train(tiny_recipe(), data, tmp_path / "stopped")
-    curves = [
-        [line["loss_d"] for line in read_lines(tmp_path / name / "stats.jsonl")]
-        for name in ("unbroken", "stopped")
-    ]
-    assert curves[0] == pytest.approx(curves[1], rel=5e-2, abs=5e-3)
+    On a CPU a run that is given back all but one network's moments ends half a step off or more.
+    """
+    recipe, files = tiny_recipe(), RunFolder(tmp_path, tiny_recipe(), data)
+    unbroken, resumed = (trainer(data, torch.device("cuda")) for _ in range(2))
+    for _ in range(6):
+        unbroken.tick()
+    files.tidy(0)
+    files.save(unbroken, [])
+    files.resume(resumed)
+    assert 0 < growth.reached(recipe, resumed.images_shown).alpha < 1
+    assert resumed.tick() == pytest.approx(unbroken.tick(), rel=2e-2, abs=2e-3)
+    for name in ("generator", "discriminator", "average"):
+        ours, theirs = (
+            [weight.detach() for weight in getattr(run, name).parameters()]
+            for run in (resumed, unbroken)
+        )
+        assert steps_apart(ours, theirs) < 0.2
 
 
 def test_sampling_equals_the_cpu(data, tmp_path):
