@@ -1,6 +1,9 @@
 """Building a cohort: rows and pixels of every patient, problems in a table, the same bytes."""
 
 import os
+import time
+from multiprocessing import active_children
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -34,6 +37,10 @@ class Ward:
     def read(self, patient_id):
         broken = self._broken.get(patient_id)
         if broken == "crash":
+            os._exit(9)
+        if str(broken).startswith("crash after "):
+            while not Path(broken.removeprefix("crash after ")).exists():
+                time.sleep(0.01)
             os._exit(9)
         rng = np.random.default_rng(int(patient_id.split("-")[1]))
         for index, view in enumerate(("4ch", "sax", "sax")):
@@ -174,6 +181,24 @@ def test_a_patient_whose_files_kill_the_process_is_one_line(tmp_path):
     assert set(frames["patient_id"]) == {"ward-1", "ward-3", "ward-4"}
     assert problems["patient_id"].tolist() == ["ward-2"]
     assert "died" in problems["problem"][0]
+
+
+def test_no_patient_is_lost_when_a_process_dies_while_frames_are_stored(tmp_path):
+    names = [f"ward-{number}" for number in range(1, 10)]
+    signal = tmp_path / "first patient is being stored"
+    source = Ward(names, {"ward-3": f"crash after {signal}"})
+
+    def store_until_the_pool_is_broken(number, total):
+        signal.touch()
+        while number == 1 and active_children():
+            time.sleep(0.01)
+
+    frames, problems = build_cohort(
+        [(source, source.patients())], tmp_path / "out", **SETTINGS, processes=2,
+        on_patient=store_until_the_pool_is_broken,
+    )  # fmt: skip
+    assert problems["patient_id"].tolist() == ["ward-3"]
+    assert list(dict.fromkeys(frames["patient_id"])) == [n for n in names if n != "ward-3"]
 
 
 def test_points_of_a_frame_map_back_to_the_slice_it_was_cut_from(tmp_path):

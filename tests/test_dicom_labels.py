@@ -131,10 +131,13 @@ def test_a_volume_of_the_same_name_is_laid_on_by_its_geometry(tmp_path):
     assert plain.images.shape == cine.images.shape
 
 
-@pytest.mark.parametrize("kind", ["BINARY", "LABELMAP"])
-def test_a_segmentation_of_another_program_is_read(tmp_path, kind):
-    write_patient(tmp_path, views=("sax",), slices=1)
-    sources = [pydicom.dcmread(path) for path in sorted((tmp_path / "sax").iterdir())]
+def write_segmentation(path, sources, drawn, kind="BINARY", **tags):
+    """A segmentation by highdicom; `tags` overwrite its attributes.
+
+    Args:
+        sources: MR images.
+        drawn: segment's name -> [images, rows, columns] uint8.
+    """
     for one in sources:  # highdicom wants what a scanner states
         one.FrameOfReferenceUID, one.StudyID, one.AccessionNumber = "1.2.3", "", ""
         one.PatientSex, one.StudyDate, one.StudyTime, one.ReferringPhysicianName = "", "", "", ""
@@ -143,31 +146,91 @@ def test_a_segmentation_of_another_program_is_read(tmp_path, kind):
         highdicom.seg.SegmentDescription(
             number, name, code, code, highdicom.seg.SegmentAlgorithmTypeValues.MANUAL
         )
-        for number, name in ((1, "Left ventricle"), (2, "RV cavity"))
+        for number, name in enumerate(drawn, start=1)
     ]
-    drawn = np.zeros((1, SIDE, SIDE, 2), np.uint8)
-    drawn[0, 4:8, 4:8, 0] = 1
-    drawn[0, 12:20, 4:8, 1] = 1
-    highdicom.seg.Segmentation(
-        sources[1:2],
-        drawn,
-        kind,
-        segments,
-        "1.2.9",
-        9,
-        "1.2.9.1",
-        1,
-        "maker",
-        "model",
-        "1",
-        "1",
-    ).save_as(tmp_path / "seg.dcm")
+    pixels = np.stack(list(drawn.values()), axis=-1)
+    whole = highdicom.seg.Segmentation(
+        sources, pixels, kind, segments, "1.2.9", 9, "1.2.9.1", 1, "maker", "model", "1", "1"
+    )
+    for name, value in tags.items():
+        setattr(whole, name, value)
+    whole.save_as(path)
+
+
+CAVITIES = {"Left ventricle": 1, "RV cavity": 3}
+
+
+def cavities(count=2):
+    """Squares for the first cavities, in one image."""
+    drawn = np.zeros((2, 1, SIDE, SIDE), np.uint8)
+    drawn[0, 0, 4:8, 4:8] = drawn[1, 0, 12:20, 4:8] = 1
+    return dict(list(zip(CAVITIES, drawn, strict=True))[:count])
+
+
+# a single segment is named in the groups that all frames share, several in those of each frame
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("kind", ["BINARY", "LABELMAP"])
+def test_a_segmentation_of_another_program_is_read(tmp_path, kind, count):
+    write_patient(tmp_path, views=("sax",), slices=1)
+    sources = [pydicom.dcmread(path) for path in sorted((tmp_path / "sax").iterdir())]
+    drawn = cavities(count)
+    write_segmentation(tmp_path / "seg.dcm", sources[1:2], drawn, kind)
     [cine], problems = read(tmp_path)
     assert problems == []
     phase = round(float(sources[1].TriggerTime) / 40)
-    assert np.array_equal(cine.masks[phase], drawn[0, ..., 0] + 3 * drawn[0, ..., 1])
+    expected = sum(CAVITIES[name] * mask[0] for name, mask in drawn.items())
+    assert np.array_equal(cine.masks[phase], expected)
     assert cine.masks.any(axis=(1, 2)).sum() == 1
+    assert [labels for labels in cine.labels_present if labels] == [(1, 3)[:count]]
+
+
+def test_the_image_of_a_segmentation_may_be_named_once_for_all_its_frames(tmp_path):
+    write_patient(tmp_path, views=("sax",), slices=1)
+    sources = [pydicom.dcmread(path) for path in sorted((tmp_path / "sax").iterdir())]
+    path = tmp_path / "seg.dcm"
+    write_segmentation(path, sources[1:2], cavities())
+    whole = pydicom.dcmread(path)
+    for frame in whole.PerFrameFunctionalGroupsSequence:
+        named = frame.DerivationImageSequence
+        del frame.DerivationImageSequence
+    whole.SharedFunctionalGroupsSequence[0].DerivationImageSequence = named
+    whole.save_as(path)
+    [cine], problems = read(tmp_path)
+    assert problems == []
     assert [labels for labels in cine.labels_present if labels] == [(1, 3)]
+
+
+@pytest.mark.parametrize(("images", "segmentation"), [("", ""), ("P1", "ANON-7"), ("P1", "P2")])
+def test_a_segmentation_belongs_to_the_images_it_names_whatever_its_patient_id(
+    tmp_path, images, segmentation
+):
+    write_patient(tmp_path / "a", "P1", ("sax",), 1, PatientID=images)
+    write_patient(tmp_path / "b", "P2", ("sax",), 1)
+    sources = [pydicom.dcmread(path) for path in sorted((tmp_path / "a" / "sax").iterdir())]
+    write_segmentation(tmp_path / "seg.dcm", sources[1:2], cavities(), PatientID=segmentation)
+    slices, problems = read(tmp_path)
+    assert problems == []
+    [drawn] = [one for one in slices if one.masks.any()]
+    first = {one.PixelData for one in sources}
+    assert {image.astype(np.int16).tobytes() for image in drawn.images} == first
+
+
+def test_label_files_that_fit_no_cine_are_counted_without_a_name(tmp_path):
+    write_patient(tmp_path / "in", "P1", ("sax",), 1)
+    other = tmp_path / "elsewhere"
+    write_patient(other, "P1", ("sax",), 1)
+    source = pydicom.dcmread(next((other / "sax").iterdir()))
+    for name in ("seg1.dcm", "seg2.dcm"):
+        write_segmentation(tmp_path / "in" / name, [source], cavities())
+    labels = nibabel.Nifti1Image(np.ones((SIDE, SIDE, 1, PHASES), np.uint8), np.eye(4))
+    nibabel.save(labels, tmp_path / "in" / "labels_of_P1.nii.gz")
+    slices, problems = read(tmp_path / "in")
+    assert not any(one.masks.any() for one in slices)
+    assert [problem.split(";")[0] for problem in problems] == [
+        "2 DICOM segmentations: drawn on no image of a cine found here",
+        "1 NIfTI file: named like no cine",
+    ]
+    assert not any("P1" in problem for problem in problems)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ CODE = "QX7ZV4WJ"  # of an external patient, in the names of NIfTI files; no cha
 OWN = """\
 common: {seed: 1, views: [sax]}
 01_cohort:
-  {source: dicom, external_source: mnms, patients_gan: 1, patients_unet: 1, patients_external: 1,
+  {source: dicom, external_source: mnms, patients_gan: 3, patients_unet: 2, patients_external: 1,
    resolution: 32, fov_mm: 80.0}
 """
 REPORT = """

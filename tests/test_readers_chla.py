@@ -168,6 +168,13 @@ def test_a_patient_without_a_line_in_the_table_is_refused(folder):
         list(archive.read(archive.patients()["patient_id"][0]))
 
 
+def test_two_rows_of_one_subject_are_one_error_that_names_the_table(folder):
+    rows = "6,Tetralogy of Fallot,2.5,1.5\n7,Cardiomyopathy,2,2\n6,Cardiomyopathy,2,2\n"
+    (folder / "Metadata.csv").write_text(f"{COLUMNS}\n{rows}")
+    with pytest.raises(ValueError, match=r"Metadata\.csv: row 3 names a subject.*keep one row"):
+        open_source("chla", folder)
+
+
 def test_real_lists_agree_with_the_images_that_occur_in_two_of_them(real_data):
     archive = open_source("chla", real_data("chla_chd"))
     patients = archive.patients()

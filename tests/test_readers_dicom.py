@@ -9,6 +9,7 @@ from pydicom.uid import JPEGLSLossless, RLELossless
 
 from cmrkit.cohort.problems import Problem
 from cmrkit.cohort.readers import open_source
+from cmrkit.cohort.readers.files import folder_state
 from cmrkit.cohort.readers.planes import APEX, turn
 
 
@@ -181,6 +182,18 @@ def test_files_that_macos_lays_beside_others_are_no_images(tmp_path):
     _, slices, problems = read(tmp_path)
     assert len(slices) == 3
     assert problems == []
+
+
+def test_what_macos_lays_into_a_folder_does_not_change_its_state(tmp_path):
+    (tmp_path / "P1").mkdir()
+    (tmp_path / "P1" / "image").write_bytes(b"pixels")
+    before = folder_state(tmp_path)
+    for name in (".DS_Store", "P1/._image", "__MACOSX/P1/image"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"Mac OS X")
+    assert folder_state(tmp_path) == before
+    (tmp_path / "P1" / "image").write_bytes(b"other pixels")
+    assert folder_state(tmp_path) != before
 
 
 def test_phases_follow_the_temporal_index_or_the_stated_number_where_no_trigger_is(tmp_path):

@@ -54,6 +54,15 @@ def test_slices_and_phases_follow_from_the_instance_numbers(png_folder):
     assert [one.slice_index for one in (first, second, third)] == [0, 1, 2]
 
 
+def test_the_set_may_lie_in_a_folder_that_is_called_like_its_own(tmp_path):
+    folder = tmp_path / "Images" / "Labels" / "Images"
+    write_png(folder, "SC-HYP-03", AREAS)
+    archive = open_source("sunnybrook", tmp_path)
+    first, *_ = archive.read(archive.patients()["patient_id"][0])
+    assert first.images[:, 0, 0].tolist() == [28, 40]
+    assert first.masks.sum(axis=(1, 2)).tolist() == [40, 90]
+
+
 def test_a_single_phase_is_called_neither_end_diastole_nor_end_systole(png_folder):
     archive = SunnybrookPng(png_folder)
     [only] = archive.read(archive.patients()["patient_id"][1])

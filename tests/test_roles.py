@@ -51,10 +51,10 @@ def test_every_stated_role_gets_a_patient_even_from_three():
     assert sorted(table["role"]) == ["external", "gan", "unet"]
 
 
-def test_a_role_that_states_nobody_gets_nobody():
-    stated = {"gan": ["1", "2"], "unet": [], "external": ["3", "4"]}
+def test_external_patients_may_be_left_to_a_second_data_set():
+    stated = {"gan": ["1", "2"], "unet": ["3", "4"], "external": []}
     table, _ = assign_roles(patients([1, 3]), stated=stated)
-    assert sorted(table["role"]) == ["external", "gan"]
+    assert sorted(table["role"]) == ["gan", "unet"]
 
 
 def test_counts_are_drawn_by_seed_and_the_rest_left_out():
@@ -124,6 +124,8 @@ def test_a_patient_stated_in_two_roles_is_an_error_that_names_patient_and_roles(
         ({"gan": 1, "unet": 1, "external": 1}, None, "2 of the patients meant for them"),
         ({"gan": 1, "test": 1}, None, "unknown role 'test'; use gan, unet, external"),
         (None, None, "neither counts nor stated"),
+        (None, {"gan": ["1"], "unet": [], "external": []}, "roles_unet: empty, but other roles"),
+        (None, {"external": ["1"]}, "roles_gan: empty, but other roles"),
         (None, {"gan": ["90"], "unet": ["91"], "external": ["92"]}, "0 of the patients meant"),
     ],
 )

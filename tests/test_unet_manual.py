@@ -106,6 +106,16 @@ def test_masks_saved_in_another_geometry_are_refused(folder):
         read_drawn_masks(folder)
 
 
+@pytest.mark.parametrize("kind", ["mask", "image"])
+@pytest.mark.parametrize("share", [0, 0.2, 0.9])
+def test_a_volume_that_was_cut_short_is_named_with_a_remedy(folder, kind, share):
+    path = folder / f"volume_000_{kind}.nii.gz"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(ValueError, match=rf"{path.name}: cannot be read .*; save or copy it again"):
+        read_drawn_masks(folder)
+
+
 def test_a_lost_volume_is_named(folder):
     (folder / "volume_001_mask.nii.gz").unlink()
     with pytest.raises(FileNotFoundError, match="volume_001_mask"):

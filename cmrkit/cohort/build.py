@@ -107,9 +107,11 @@ def _read_all(jobs, processes):
             while left or waiting:
                 # a bounded number is under way, so that memory does not grow with the archive
                 while left and len(waiting) <= 2 * processes:
-                    path, source, row, *rest = job = left.popleft()
+                    path, source, row, *rest = left[0]
                     one = source.only(row["patient_id"]) if hasattr(source, "only") else source
-                    waiting.append((job, pool.submit(_make_part, path, one, row, *rest)))
+                    # a broken pool refuses the job, which then has to be in `left` still
+                    made = pool.submit(_make_part, path, one, row, *rest)
+                    waiting.append((left.popleft(), made))
                 waiting[0][1].result()
                 yield waiting.popleft()[0][0]
     except BrokenProcessPool:

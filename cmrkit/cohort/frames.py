@@ -102,6 +102,24 @@ def _check_values(frames, column, allowed):
         raise ValueError(f"{column}: unknown value {unknown[0]!r}; allowed: {', '.join(allowed)}")
 
 
+def simulated_note(sources):
+    """What a figure or a table says of itself where simulated patients are in it.
+
+    It stands on the thing itself, since it may travel without its caption.
+
+    Args:
+        sources: the `source` column of the patients shown or compared with.
+
+    Returns:
+        str, empty where nobody is simulated.
+    """
+    sources = set(sources)
+    if "simulated" not in sources:
+        return ""
+    beside = " beside real ones" if len(sources) > 1 else ""
+    return f"simulated patients (nobody was imaged){beside}"
+
+
 def labels_of_views(frames):
     """Every label number annotated in a view, e.g. `{"sax": [1, 2, 3]}`."""
     return {

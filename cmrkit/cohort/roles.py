@@ -38,7 +38,8 @@ def assign_roles(patients, counts=None, stated=None, seed=0, external_vendors=()
         how: a sentence that says how the roles came about.
 
     Raises:
-        ValueError: a patient stated in two roles, or no patient for a role.
+        ValueError: a patient stated in two roles, roles stated without a patient for `gan` or
+            `unet` (external ones may come from a second data set), or fewer patients than roles.
 
     Choice: when all stated patients are present they keep their roles. When only part of them is,
     the stated roles may leave one empty, so roles are drawn by seed from those present, in the
@@ -80,6 +81,12 @@ def _drawn_roles(patients, counts, seed):
 
 def _stated_roles(patients, stated, seed):
     role_of = {}
+    for role in ("gan", "unet"):
+        if not stated.get(role):
+            raise ValueError(
+                f"roles_{role}: empty, but other roles are stated; name its patients, or empty all "
+                "three lists to draw by seed"
+            )
     for role, ids in stated.items():
         for original_id in map(str, ids):
             if role_of.setdefault(original_id, role) != role:

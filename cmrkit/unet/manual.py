@@ -100,7 +100,8 @@ def read_drawn_masks(folder):
 
     Raises:
         FileNotFoundError: the folder is no export, or a volume is missing.
-        ValueError: a volume changed its size, holds a label nobody asked for, or nothing is drawn.
+        ValueError: a volume is cut short, changed its size or holds a label nobody asked for, or
+            nothing is drawn.
     """
     folder = Path(folder)
     if not (folder / _INDEX).exists():
@@ -122,20 +123,28 @@ def _read_stack(folder, name, count, labels):
     """[n, R, R] uint8 images and masks of a volume."""
     path = folder / name
     image_path = path.with_name(path.name.replace("mask", "image"))
-    for needed in (path, image_path):
-        if not needed.exists():
-            raise FileNotFoundError(f"{needed}: missing; put it back or export again")
-    image, drawn = nib.load(image_path), nib.load(path)
+    (drawn, affine), (image, image_affine) = map(_read_volume, (path, image_path))
     if drawn.shape != image.shape or drawn.shape[-1] != count:
         raise ValueError(f"{path}: shape {drawn.shape}, its image has {image.shape}; save it alike")
-    if not np.allclose(drawn.affine, image.affine, atol=1e-3):
+    if not np.allclose(affine, image_affine, atol=1e-3):
         raise ValueError(f"{path}: axes or spacing differ from its image; save it in its geometry")
-    unknown = sorted(set(np.unique(drawn.dataobj)) - {0, *labels})
+    unknown = sorted(set(np.unique(drawn)) - {0, *labels})
     if unknown:
         raise ValueError(
             f"{path}: label {unknown[0]:g}, expected 0 and {labels}; redraw or recolour"
         )
     return tuple(
-        np.ascontiguousarray(np.asarray(volume.dataobj).transpose(2, 1, 0), dtype=np.uint8)
-        for volume in (image, drawn)
+        np.ascontiguousarray(voxels.transpose(2, 1, 0), dtype=np.uint8) for voxels in (image, drawn)
     )
+
+
+def _read_volume(path):
+    """Voxels [x, y, frame] and affine of a NIfTI file."""
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: missing; put it back or export again")
+    try:
+        volume = nib.load(path)
+        return np.asarray(volume.dataobj), volume.affine
+    except Exception as error:  # parsers of binary files raise nearly anything on broken ones
+        kind = type(error).__name__
+        raise ValueError(f"{path}: cannot be read ({kind}); save or copy it again") from None

@@ -52,6 +52,7 @@ class ChlaArchive:
 
     Raises:
         FileNotFoundError: the folder does not hold the set.
+        DataError: Metadata.csv is broken or has two rows of a subject.
     """
 
     name = "chla"
@@ -71,6 +72,12 @@ class ChlaArchive:
         with reading("Metadata.csv"):
             self._metadata = pd.read_csv(table).set_index("Subjects")
             diseases = self._metadata["Disease"]
+        listed = self._metadata.index
+        if (doubled := listed.duplicated() & listed.isin(self._subjects)).any():
+            raise DataError(
+                f"{table}: row {doubled.argmax() + 1} names a subject that has a row already; keep "
+                "one row a subject"
+            )
         self._disease = [diseases.get(number, "unknown") for number in self._subjects]
         self._number = {pseudonym(self.name, number): number for number in self._subjects}
 

@@ -13,6 +13,7 @@ from cmrkit.cohort.readers.dicom_cines import Stack, find_stacks
 from cmrkit.cohort.readers.dicom_contours import Images, contour_sets, read_links
 from cmrkit.cohort.readers.dicom_files import read_pixels
 from cmrkit.cohort.readers.dicom_labels import Labels
+from cmrkit.cohort.readers.dicom_masks import volumes_of_none
 from cmrkit.cohort.readers.dicom_scan import scan
 from cmrkit.cohort.readers.files import DataError, not_found, vendor_name
 from cmrkit.cohort.readers.planes import APEX
@@ -54,8 +55,10 @@ class DicomArchive:
             first = f" ({self.problems[0].problem})" if self.problems else ""
             raise not_found(folder, _EXPECTED + first, "your scanner's archive")
         contours = self._owned(contour_sets(found.contours), folder, found.tables)
+        segmentations = self._drawn_on(found.segmentations)
+        self._report_volumes(found.volumes)
         self._labels = {
-            p: Labels(contours.get(p, []), found.segmentations.get(p, []), found.volumes)
+            p: Labels(contours.get(p, []), segmentations.get(p, []), found.volumes)
             for p in self._stacks
         }
 
@@ -92,6 +95,35 @@ class DicomArchive:
                 why += "link.csv with a column for the patient's folder and one for the contours'"
                 self.problems.append(Problem("", "", None, why))
         return owned
+
+    def _drawn_on(self, segmentations):
+        """Paths of segmentations by patient; those drawn on no cine are a problem.
+
+        Choice: the images that a segmentation names decide, not its Patient ID, which programs
+        leave empty or write anew.
+        """
+        owner = {frame.reference: patient for patient, stacks in self._stacks.items()
+                 for stack in stacks for part in stack.slices for frame in part if frame.uid
+                 } if segmentations else {}  # fmt: skip
+        owned, unmatched = {}, 0
+        for one in segmentations:
+            patients = {owner[image] for image in one.images if image in owner}
+            unmatched += not patients
+            for patient in patients:
+                owned.setdefault(patient, []).append(one.path)
+        if unmatched:
+            why = f"{unmatched} DICOM segmentation{'s' * (unmatched > 1)}: drawn on no image of a "
+            why += "cine found here; add those images, or export it from the images that lie here"
+            self.problems.append(Problem("", "", None, why))
+        return owned
+
+    def _report_volumes(self, volumes):
+        """Say how many NIfTI files are named like no cine, as their labels are not used."""
+        stacks = [stack for stacks in self._stacks.values() for stack in stacks]
+        if unmatched := len(volumes_of_none(stacks, volumes)):
+            why = f"{unmatched} NIfTI file{'s' * (unmatched > 1)}: named like no cine; labels are "
+            why += "named like the folder or file of their cine, e.g. sax_gt.nii.gz for sax"
+            self.problems.append(Problem("", "", None, why))
 
     def patients(self):
         """One row a patient; `original_id` is the pseudonym, so that no id stands in a params file.

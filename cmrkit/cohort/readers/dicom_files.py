@@ -11,6 +11,7 @@ import numpy as np
 import pydicom
 from pydicom.pixels import decoders, iter_pixels
 
+from cmrkit.cohort.readers.dicom_groups import functional_group, shared_groups, source_images
 from cmrkit.cohort.readers.files import DataError, reading
 
 ENDINGS = (".dcm", ".ima", ".dicom")
@@ -92,13 +93,18 @@ class DicomFrame:
         """[3] unit vector across the slice."""
         return np.cross(*self.orientation)
 
+    @property
+    def reference(self):
+        """SOP Instance UID, and frame number from 1 or None, by which segmentations name it."""
+        return self.uid, None if self.index is None else self.index + 1
+
 
 @dataclass(frozen=True)
 class Segmentation:
-    """A DICOM segmentation: its file, and the Patient ID as stored, which stays in memory."""
+    """A DICOM segmentation: its file, and `DicomFrame.reference` of the images it was drawn on."""
 
     path: Path
-    patient: str
+    images: frozenset
 
 
 def is_dicom(path):
@@ -125,7 +131,7 @@ def read_frames(path):
             raise DataError("DICOM header: not a DICOM file, or cut short")
         header = pydicom.dcmread(path, stop_before_pixels=True)
         if str(header.get("SOPClassUID", "")) in _SEGMENTATIONS:
-            return Segmentation(Path(path), _text(header, "PatientID"))
+            return Segmentation(Path(path), frozenset(source_images(header)))
         _refuse(header)
         count = int(header.get("NumberOfFrames") or 1)
         if "PerFrameFunctionalGroupsSequence" in header and header.PerFrameFunctionalGroupsSequence:
@@ -133,7 +139,7 @@ def read_frames(path):
             if "NumberOfFrames" in header:
                 if len(groups) != count or count > MOST_FRAMES:
                     raise DataError(f"{count} frames, but positions of {len(groups)}")
-                shared = (header.get("SharedFunctionalGroupsSequence") or [pydicom.Dataset()])[0]
+                shared = shared_groups(header)
                 return [_enhanced(path, header, shared, group, i) for i, group in enumerate(groups)]
         if count > 1:
             raise DataError("several frames without their positions; export as MR or enhanced MR")
@@ -179,8 +185,7 @@ def _number(dataset, keyword):
 
 def _enhanced(path, header, shared, group, index):
     def part(name):
-        sequence = group.get(name) or shared.get(name)
-        return sequence[0] if sequence else pydicom.Dataset()
+        return functional_group(name, group, shared)
 
     place, moment = pydicom.Dataset(), pydicom.Dataset()
     place.update(part("PlanePositionSequence"))

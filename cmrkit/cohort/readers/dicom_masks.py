@@ -9,6 +9,7 @@ import pydicom
 from pydicom.pixels import pixel_array
 
 from cmrkit.cohort.frames import LABELS
+from cmrkit.cohort.readers.dicom_groups import functional_group, shared_groups, source_images
 from cmrkit.cohort.readers.files import DataError, reading
 from cmrkit.cohort.readers.nifti import LARGEST_VOXELS, unit_mm
 
@@ -51,14 +52,14 @@ def read_segmentation(path, stack):
         DataError: unreadable, of another shape or place than its images, or no segment known.
     """
     at = {
-        (frame.uid, None if frame.index is None else frame.index + 1): (s, p, frame)
+        frame.reference: (s, p, frame)
         for s, part in enumerate(stack.slices)
         for p, frame in enumerate(part)
     }
     with reading("segmentation"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         header = pydicom.dcmread(path, stop_before_pixels=True)
-        belongs = [at.get(_source(group)) for group in header.PerFrameFunctionalGroupsSequence]
+        belongs = [at.get(source) for source in source_images(header)]
         if not any(belongs):
             return None
         if (int(header.Rows), int(header.Columns)) != stack.first.shape:
@@ -76,7 +77,7 @@ def read_segmentation(path, stack):
 
 def _paint(header, belongs, labels, pixels, stack):
     masks = np.zeros((len(stack.slices), stack.phases, *stack.first.shape), np.uint8)
-    shared = header.get("SharedFunctionalGroupsSequence", [pydicom.Dataset()])[0]
+    shared = shared_groups(header)
     least = int(header.get("MaximumFractionalValue") or 1) / 2
     kind = str(header.get("SegmentationType", ""))
     for label in _PAINT_ORDER:
@@ -90,7 +91,8 @@ def _paint(header, belongs, labels, pixels, stack):
             if kind == "LABELMAP":
                 drawn = np.isin(image, [n for n, ours in labels.items() if ours == label])
             else:
-                number = int(group.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
+                segment = functional_group("SegmentIdentificationSequence", group, shared)
+                number = int(segment.ReferencedSegmentNumber)
                 drawn = (image > least) & (labels.get(number) == label)
             masks[s, p][drawn] = label
     return masks
@@ -101,21 +103,13 @@ def _segment_name(segment):
     return f"{segment.get('SegmentLabel', '')} {kind[0].get('CodeMeaning', '')}"
 
 
-def _source(group):
-    """(SOP Instance UID, frame number or None) of the image that a segmented frame belongs to."""
-    derivation = group.get("DerivationImageSequence") or [pydicom.Dataset()]
-    source = (derivation[0].get("SourceImageSequence") or [pydicom.Dataset()])[0]
-    number = source.get("ReferencedFrameNumber")
-    return str(source.get("ReferencedSOPInstanceUID", "")).strip(), number and int(number)
-
-
 def _check_place(group, shared, frame):
     for name, keyword, expected in (
         ("PlanePositionSequence", "ImagePositionPatient", frame.position),
         ("PlaneOrientationSequence", "ImageOrientationPatient", frame.orientation.ravel()),
     ):
-        stated = group.get(name) or shared.get(name)
-        if stated and np.abs(np.array(stated[0].get(keyword), float) - expected).max() > _OFF_MM:
+        stated = functional_group(name, group, shared).get(keyword)
+        if stated and np.abs(np.array(stated, float) - expected).max() > _OFF_MM:
             raise DataError("segmentation: lies elsewhere than the images it names")
 
 
@@ -125,14 +119,34 @@ def volumes_of(stack, volumes):
     Returns:
         list of paths; those that lie nearest to the images.
     """
-    paths = {frame.path for part in stack.slices for frame in part}
+    names = _names_of(stack)
+    named = [path for path in volumes if _cine_name(path) in names]
+    above = set.intersection(*(set(path.parents) for path in _paths_of(stack)))
+    depth = {path: sum(parent in above for parent in path.parents) for path in named}
+    return [path for path in named if depth[path] == max(depth.values())]
+
+
+def volumes_of_none(stacks, volumes):
+    """NIfTI files that are named like none of these stacks."""
+    names = set().union(*map(_names_of, stacks))
+    return [path for path in volumes if _cine_name(path) not in names]
+
+
+def _paths_of(stack):
+    return {frame.path for part in stack.slices for frame in part}
+
+
+def _names_of(stack):
+    """Names that a NIfTI file of this stack may have, without its ending."""
+    paths = _paths_of(stack)
     names = {path.parent.name.lower() for path in paths}
     if len(paths) == 1:
         names |= {path.name.lower() for path in paths} | {path.stem.lower() for path in paths}
-    named = [path for path in volumes if _ENDING.sub("", path.name).lower() in names]
-    above = set.intersection(*(set(path.parents) for path in paths))
-    depth = {path: sum(parent in above for parent in path.parents) for path in named}
-    return [path for path in named if depth[path] == max(depth.values())]
+    return names
+
+
+def _cine_name(volume):
+    return _ENDING.sub("", volume.name).lower()
 
 
 def read_labels_beside(path, stack):

@@ -22,14 +22,14 @@ class Archive:
 
     Attributes:
         frames: pseudonym -> list of `DicomFrame`, in the order of their paths.
-        segmentations: pseudonym -> paths of DICOM segmentations.
+        segmentations: list of `Segmentation`.
         contours, volumes, tables: paths of text, NIfTI and CSV files.
         problems: list of `Problem`.
         state: text that changes when a file is added, removed or written.
     """
 
     frames: dict = field(default_factory=lambda: defaultdict(list))
-    segmentations: dict = field(default_factory=lambda: defaultdict(list))
+    segmentations: list = field(default_factory=list)
     contours: list = field(default_factory=list)
     volumes: list = field(default_factory=list)
     tables: list = field(default_factory=list)
@@ -63,7 +63,7 @@ def scan(folder, name, processes=1):
     for frames, segmentation, refusal in _read_all(images, processes):
         found += frames
         if segmentation:
-            archive.segmentations[pseudonym(name, segmentation.patient)].append(segmentation.path)
+            archive.segmentations.append(segmentation)
         if refusal:
             refused[refusal] += 1
     for (patient, why), count in sorted(refused.items()):

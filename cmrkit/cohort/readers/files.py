@@ -56,15 +56,12 @@ def _meant(name):
 
 
 def folder_state(folder):
-    """Digest of the names, sizes and times of all files below a folder."""
+    """Digest of the names, sizes and times of the files that `files_below` gives."""
     digest = hashlib.sha256()
-    for place, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted(names):
-            path = os.path.join(place, name)
-            known = os.stat(path) if os.path.exists(path) else None
-            said = f"{path}\0{known and known.st_size}\0{known and known.st_mtime_ns}\0"
-            digest.update(said.encode(errors="surrogateescape"))
+    for path in files_below(folder):
+        known = path.stat() if os.path.exists(path) else None
+        said = f"{path}\0{known and known.st_size}\0{known and known.st_mtime_ns}\0"
+        digest.update(said.encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 

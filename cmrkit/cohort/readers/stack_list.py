@@ -78,17 +78,21 @@ def review(table, path):
 
     Args:
         table: DataFrame as `DicomArchive.stacks` gives it, with `stack_id`, `view`, `slices`.
-        path: CSV; made if absent, kept where nothing is new.
+        path: CSV; made if absent, kept where nothing is new. Rows of cines that were not found stay
+            in it, so that a run without part of the archive erases no correction.
 
     Returns:
-        the table with the corrections.
+        the table with the corrections, the cines found alone.
 
     Raises:
-        ValueError: a CSV that is not this archive's, an unknown view or numbers of no slice.
+        ValueError: a CSV that cannot be read, is not this archive's or names a cine twice, an
+            unknown view, or text that names no slices of the cine.
     """
     table = table.assign(proposed_view=table["view"], proposed_slices=table["slices"])
+    absent = table[:0]
     if path.exists():
         stated = _read(path)
+        absent = stated.drop(table["stack_id"], errors="ignore").reset_index()
         known = table["stack_id"].isin(stated.index)
         if len(stated) and not known.any():
             raise ValueError(
@@ -100,8 +104,10 @@ def review(table, path):
             untouched = given == table.loc[known, "stack_id"].map(stated[f"proposed_{column}"])
             table.loc[known, column] = given.where(~untouched, table.loc[known, column])
     for row in table.itertuples():
-        chosen_slices(row.slices, row.positions, row.stack_id)
+        chosen_slices(row.slices, row.positions, f"{path}: {row.stack_id}: ")
+    absent = absent.reindex(columns=table.columns)
     text = table.to_csv(index=False, lineterminator="\n")
+    text += absent.to_csv(index=False, header=False, lineterminator="\n")
     if not path.exists() or path.read_text() != text:
         with moved_into_place(path) as draft:
             draft.write_text(text)
@@ -118,31 +124,40 @@ def corrections(path):
     return hashlib.sha256(text.encode()).hexdigest() if changed.any() else ""
 
 
-def chosen_slices(text, count, stack_id=""):
+def chosen_slices(text, count, where=""):
     """Slice numbers that a cell of the column `slices` names.
 
     Args:
         text: numbers from 0, e.g. `2-9` or `0,3`; empty for all.
         count: slices of the stack.
-        stack_id: for the error.
+        where: file and cine, for the error.
 
     Raises:
-        ValueError: no such text, or numbers that the stack does not have.
+        ValueError: a part that is no number and no rising range, or a slice that is named twice or
+            that the stack does not have.
     """
     if not text:
         return list(range(count))
     numbers = []
     for part in text.split(","):
         found = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part)
-        if found:
-            numbers += range(int(found[1]), int(found[2] or found[1]) + 1)
-    if not numbers or max(numbers) >= count or len(set(numbers)) < len(numbers):
-        raise ValueError(f"slices: {text!r} of {stack_id}, which has 0-{count - 1}; {_HOW}")
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, -1)
+        if not first <= last < count or not set(range(first, last + 1)).isdisjoint(numbers):
+            raise ValueError(
+                f"{where}slices {text!r}: {part!r} does not fit slices 0-{count - 1}; {_HOW}"
+            )
+        numbers += range(first, last + 1)
     return sorted(numbers)
 
 
 def _read(path):
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except ValueError as error:  # empty, of another encoding, or rows of different lengths
+        why = str(error).strip()
+        raise ValueError(
+            f"{path}: no table ({why}); save it as CSV in UTF-8, or move it away to get a new one"
+        ) from None
     missing = [name for name in ["stack_id", *EDITABLE, *_PROPOSED] if name not in table]
     if missing:
         raise ValueError(f"{path}: no column {missing[0]}; move the file away to get a new one")
@@ -150,4 +165,7 @@ def _read(path):
     unknown = sorted(set(table["view"]) - {*VIEWS, ""})
     if unknown:
         raise ValueError(f"{path}: view {unknown[0]!r}; {_HOW}")
+    doubled = table["stack_id"][table["stack_id"].duplicated()]
+    if len(doubled):
+        raise ValueError(f"{path}: stack_id {doubled.iloc[0]!r} has two rows; delete one of them")
     return table.set_index("stack_id")

@@ -93,7 +93,7 @@ class SunnybrookPng(_Sunnybrook):
         self._files = defaultdict(dict)  # code -> instance -> image path
         for path in files_below(folder):
             found = _PNG.fullmatch(path.name)
-            if found and "Images" in path.parts and (code := patient_code(found[1])):
+            if found and _label_of(path) and (code := patient_code(found[1])):
                 self._files[code][int(found[2])] = path
         if not self._files:
             raise not_found(folder, _EXPECTED, _ORIGIN)
@@ -249,9 +249,13 @@ def _end_phases(areas):
 
 
 def _label_of(path):
-    """Path of the mask that belongs to an image: the same name below Labels/."""
-    parts = ["Labels" if part == "Images" else part for part in path.parts]
-    return path.__class__(*parts)
+    """Path of the mask of an image below Images/, the same below Labels/; None for other files."""
+    parts = list(path.parts)
+    # the last one counts: the set may lie in a folder that has such a name itself
+    last = max((i for i, part in enumerate(parts) if part in ("Images", "Labels")), default=None)
+    if last is None or parts[last] == "Labels":
+        return None
+    return path.__class__(*parts[:last], "Labels", *parts[last + 1 :])
 
 
 def _read_png(path, number):
