@@ -135,6 +135,18 @@ def caption_of(folder):
     return ElementTree.fromstring((folder / "table1.html").read_text()).find("caption").text
 
 
+def test_simulated_patients_are_named_in_every_format(table, tmp_path):
+    note = "This study: simulated patients (nobody was imaged) beside real ones; patients are"
+    for path in write_table1(table, tmp_path, 0.01, 0.05, ["simulated", "chla"]):
+        content = path.read_bytes()
+        if path.suffix == ".docx":
+            with zipfile.ZipFile(path) as archive:
+                content = archive.read("word/document.xml")
+        assert note.encode() in content or path.suffix == ".csv"
+    write_table1(table, tmp_path, 0.01, 0.05, ["chla"])
+    assert "simulated" not in caption_of(tmp_path)
+
+
 def test_the_caption_states_confidence_level_and_margin(table, folder, tmp_path):
     assert "with its 95 % interval" in caption_of(folder)
     assert "two one-sided tests at 0.05 show a shift of less than 0.01" in caption_of(folder)

@@ -15,7 +15,7 @@ from cmrkit.figures.frames import draw_contours
 from cmrkit.figures.style import DOUBLE_COLUMN_MM, LABEL_COLOURS, size, style
 
 VIEW_NAMES = {"4ch": "four-chamber", "2ch": "two-chamber", "sax": "short axis"}
-ROLE_NAMES = {"gan": "PG-GAN", "unet": "U-Net", "external": "external"}
+ROLE_NAMES = {"gan": "trains PG-GAN", "unet": "trains U-Net", "external": "tests"}
 SCALE_BAR_MM = 50
 THROUGH_CYCLE, SIDE_BY_SIDE = "one patient", "one frame each"
 

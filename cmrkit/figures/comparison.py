@@ -267,7 +267,8 @@ def bland_altman_plot(pairs, limits, quantity):
             if row == 0:
                 axis.set_title(f"{view} {label}")
         for axis, arm in zip(axes[:, 0], arms, strict=True):
-            axis.set_ylabel(f"{arm}\npredicted \N{MINUS SIGN} reference ({unit})")
+            error = "percentage points" if unit == "%" else unit
+            axis.set_ylabel(f"trained on {arm}\npredicted \N{MINUS SIGN} reference ({error})")
         figure.supxlabel(f"{name}, mean of predicted and reference ({unit})", fontsize=7)
     return figure
 

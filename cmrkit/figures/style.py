@@ -8,13 +8,12 @@ import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.backends.backend_pdf import PdfPages
 
-from cmrkit.cohort.frames import LABELS
+from cmrkit.cohort.frames import LABELS, simulated_note
 from cmrkit.paths import moved_into_place
 
 SINGLE_COLUMN_MM = 85
 DOUBLE_COLUMN_MM = 170
 FORMATS = ("pdf", "svg", "png")
-SIMULATED_NOTE = "simulated patients: nobody was imaged"
 
 _PALETTE = sns.color_palette("colorblind")
 LABEL_COLOURS = dict(
@@ -68,16 +67,16 @@ def save_figure(figure, folder, name, table, sources=()):
         name: file name without ending, e.g. `figure1_cohort`.
         table: file name of the table that the figure was drawn from, kept in the metadata.
         sources: the `source` column of the patients shown or compared with; where one is
-            simulated, the figure says so, since it may travel without its caption.
+            simulated, the figure says so.
 
     Returns:
         path of the PNG.
     """
     source = f"drawn from {table}"
-    if "simulated" in set(sources):
+    if note := simulated_note(sources):
         room = 2.5 / 25.4 / figure.get_figheight()  # of 2.5 mm, so that it covers no label
         figure.get_layout_engine().set(rect=(0, room, 1, 1 - room))
-        figure.text(0.999, 0.001, SIMULATED_NOTE, size=4.5, color="0.4", ha="right", va="bottom")
+        figure.text(0.999, 0.001, note, size=4.5, color="0.4", ha="right", va="bottom")
     metadata = {
         "pdf": {"CreationDate": None, "ModDate": None, "Subject": source},
         "svg": {"Date": None, "Description": source},

@@ -14,6 +14,7 @@ from docx.enum.section import WD_ORIENT
 from docx.shared import Mm, Pt
 
 from cmrkit import paths
+from cmrkit.cohort.frames import simulated_note
 from cmrkit.stats.scores import METRICS
 from cmrkit.stats.verdict import p_text, percent
 
@@ -21,7 +22,7 @@ PUBLISHED = paths.REPOSITORY / "reports" / "reference" / "published_table1.csv"
 _CAPTION = (
     "Segmentation of the external patients by {who}. Median [interquartile range]; shift: "
     "Hodges-Lehmann estimate, {arm} less {reference}, with its {confidence} interval; p: Wilcoxon "
-    "signed-rank test. This study: patients are the units, p with Holm's correction beside the "
+    "signed-rank test. This study: {note}patients are the units, p with Holm's correction beside the "
     "uncorrected p over frames; equivalent or within margin: two one-sided tests at {alpha:g} "
     "show a shift of less than {margin:g} either way. Published: Diller et al., BMC Medical "
     "Imaging 2020;20:113."
@@ -124,18 +125,19 @@ def _median(median, low, high):
     return f"{median:.3f} [{low:.3f}-{high:.3f}]"
 
 
-def write_table1(table, folder, margin, alpha):
+def write_table1(table, folder, margin, alpha, sources=()):
     """Write Table 1 as CSV, HTML, LaTeX (booktabs) and DOCX; the same table gives the same bytes.
 
     Args:
         table: from `table1`.
         folder: where `table1.csv`, `.html`, `.tex` and `.docx` go.
         margin, alpha: of the comparison, for the caption.
+        sources: the `source` column of the scores; simulated patients are named in the caption.
 
     Returns:
         list of the four paths.
     """
-    caption = _caption(*table.columns[3:5], margin, alpha)
+    caption = _caption(*table.columns[3:5], margin, alpha, simulated_note(sources))
     printed = _typeset(table)
     contents = {
         "csv": table.to_csv(index=False, lineterminator="\n").encode(),
@@ -150,13 +152,13 @@ def write_table1(table, folder, margin, alpha):
     return list(written)
 
 
-def _caption(arm, reference, margin, alpha):
+def _caption(arm, reference, margin, alpha, note):
     who = f"{arm} and by {reference}"
     if _KITS_ARMS.fullmatch(arm) and _KITS_ARMS.fullmatch(reference):
         who = f"U-Nets trained on {arm} and on {reference} frames"
     return _CAPTION.format(
         who=who, arm=arm, reference=reference, margin=margin, alpha=alpha,
-        confidence=percent(1 - alpha),
+        confidence=percent(1 - alpha), note=f"{note}; " if note else "",
     )  # fmt: skip
 
 
