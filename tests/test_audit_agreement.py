@@ -7,32 +7,30 @@ from statsmodels.stats.inter_rater import fleiss_kappa
 
 from cmrkit.audit.agreement import (
     agreement_coefficients,
-    frames_needed,
     observers_needed,
     sensitivity_index,
-    share_interval,
     share_with_interval,
     upper_bound,
 )
 
 
-def test_clopper_pearson_of_no_and_all_events():
-    assert share_interval(0, 10) == pytest.approx((0, 1 - 0.025 ** (1 / 10)))
-    assert share_interval(10, 10) == pytest.approx((0.025 ** (1 / 10), 1))
-    assert share_interval(4, 20) == pytest.approx((0.0573, 0.4366), abs=1e-4)
+def interval_of(count, total):
+    row = share_with_interval(np.arange(total) < count)
+    return row["low"], row["high"]
+
+
+def test_independent_frames_have_the_clopper_pearson_interval():
+    assert interval_of(0, 10) == pytest.approx((0, 1 - 0.025 ** (1 / 10)))
+    assert interval_of(10, 10) == pytest.approx((0.025 ** (1 / 10), 1))
+    assert interval_of(4, 20) == pytest.approx((0.0573, 0.4366), abs=1e-4)
+    row = share_with_interval(np.arange(20) < 4)
+    assert (row["count"], row["frames"], row["share"]) == (4, 20, 0.2)
 
 
 def test_upper_bound_of_none_is_about_three_over_n():
     assert upper_bound(0, 100) == pytest.approx(1 - 0.05 ** (1 / 100))
     assert upper_bound(0, 100) == pytest.approx(0.03, abs=0.001)
     assert upper_bound(5, 5) == 1
-
-
-def test_independent_frames_have_the_clopper_pearson_interval():
-    calls = np.array([True] * 4 + [False] * 16)
-    row = share_with_interval(calls)
-    assert (row["count"], row["frames"], row["share"]) == (4, 20, 0.2)
-    assert (row["low"], row["high"]) == pytest.approx(share_interval(4, 20))
 
 
 def test_frames_alike_within_patients_count_as_patients():
@@ -57,7 +55,7 @@ def test_unlike_frames_of_a_patient_count_almost_as_frames():
 
 def test_frames_all_called_alike_count_as_patients():
     row = share_with_interval(np.zeros(80, dtype=bool), np.repeat(np.arange(8), 10))
-    assert row["high"] == pytest.approx(share_interval(0, 8)[1])
+    assert row["high"] == pytest.approx(interval_of(0, 8)[1])
 
 
 def counts_of(ratings):
@@ -127,8 +125,7 @@ def test_d_prime_by_hand_and_at_the_ends():
     assert sensitivity_index(10, 20, 10, 20)[0] == 0
 
 
-def test_frames_and_observers_needed():
-    assert frames_needed(0.03) == 99
+def test_observers_needed():
     assert upper_bound(0, 99) <= 0.03 < upper_bound(0, 98)
     assert observers_needed(0.03, 98, 0.9) is None
     # 200 frames bound what is found at 1.49 %; two who find 70 % each find 91 %: 1.63 %

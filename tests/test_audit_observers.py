@@ -7,7 +7,7 @@ import pytest
 from hearts import draw_patients, draw_synthetic
 
 from cmrkit import paths
-from cmrkit.audit.agreement import share_interval, share_with_interval, upper_bound
+from cmrkit.audit.agreement import share_with_interval, upper_bound
 from cmrkit.audit.answers import AnswerLog, ReadingList
 from cmrkit.audit.observers import ALL, analyse_answers
 from cmrkit.audit.reading import draw_reading, write_reading
@@ -51,7 +51,7 @@ def guessing(group, rng):
 
 def test_one_attentive_observer_who_finds_nothing_leaves_the_rule_of_three():
     summary = analyse_answers(answers_of({"a": attentive})).summary.iloc[0]
-    found = share_interval(12, 12)[0]
+    found = share_with_interval(np.ones(12, dtype=bool))["low"]
     assert summary["upper_bound"] == pytest.approx(upper_bound(0, 48) / found)
     assert summary["informative"]
     assert summary["verdict"].startswith("sax: none of 48 synthetic frames called implausible by 1")
@@ -61,7 +61,7 @@ def test_more_observers_of_the_same_frames_are_no_more_frames():
     reading = analyse_answers(answers_of(dict.fromkeys("abcde", attentive)))
     row = reading.shares.set_index(["observer", "group"]).loc[(ALL, "synthetic")]
     assert row["frames"] == 5 * 48
-    assert row["high"] == pytest.approx(share_interval(0, 48)[1])
+    assert row["high"] == pytest.approx(share_with_interval(np.zeros(48, dtype=bool))["high"])
 
 
 @pytest.mark.parametrize("observer", [blind, suspicious, guessing])
@@ -180,5 +180,7 @@ def test_notebook_04_pools_what_people_said_apart_from_the_reader(tmp_path, monk
     assert "2 human observers" in run_cells()
     assert len(shown) == 1
     assert pd.read_csv(tmp_path / "x" / "tables" / "people_shares.csv")["share"].max() == 1
+    written = {path.name for path in (tmp_path / "x" / "tables").iterdir()}
+    assert written == {f"people_{x}.csv" for x in ("shares", "controls", "turing", "agreement")}
     assert (tmp_path / "x" / "figures" / "figure4c_people.png").exists()
     assert "automated" not in "".join(space["said"])

@@ -9,7 +9,7 @@ import pytest
 from hearts import draw_patients, draw_synthetic
 from jupyter_page import open_notebook, run_first_cell
 
-from cmrkit.audit.answers import AnswerLog, ReadingList
+from cmrkit.audit.answers import INSTRUCTION, AnswerLog, ReadingList
 from cmrkit.audit.rater import Rater
 from cmrkit.audit.reading import draw_reading, write_reading
 
@@ -44,6 +44,14 @@ def test_an_answer_is_on_disk_before_the_next_frame_goes_out(folder):
     assert seen == [(2, 1), (3, 2)]
     assert lines(folder)[0] == {"item": 1} | SURE
     assert rater.frame == ReadingList(folder).images[2].tobytes()
+
+
+def test_observers_are_told_what_plausible_means(folder):
+    told = Rater(folder).state["instruction"]
+    assert told == INSTRUCTION
+    # each planted kind that is real anatomy in another defect is ruled out by a word of it
+    for word in ("tetralogy of Fallot", "levocardia", "concordant", "no residual ventricular sep"):
+        assert word in told
 
 
 def test_the_same_message_twice_is_one_answer(folder):
@@ -164,6 +172,7 @@ def test_in_jupyterlab_with_keys_and_buttons(folder):
                 page.keyboard.press(name)
 
         shows(1)
+        assert page.locator(".cmr-instruction").inner_text() == INSTRUCTION
         began = time.monotonic()
         # contrast and pause leave no answer; the clock stands still
         page.locator(".cmr-slider input").first.fill("1.8")

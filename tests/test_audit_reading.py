@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hearts import draw_patients, draw_synthetic
 
+from cmrkit.audit.answers import ReadingList
 from cmrkit.audit.reading import draw_reading, reading_order, write_reading
 from cmrkit.cohort.part import join
 
@@ -62,7 +63,8 @@ def test_what_observers_get_tells_nothing(drawn, tmp_path):
     assert names == {"frames.npz", "answers-a.csv"}
     answers = pd.read_csv(tmp_path / "reading" / "a" / "answers-a.csv")
     assert list(answers["item"]) == list(keys["a"]["item"])
-    assert answers.drop(columns="item").isna().all().all()
+    assert answers.drop(columns=["item", "list"]).isna().all().all()
+    assert set(answers["list"]) == {ReadingList(tmp_path / "reading" / "a").digest}
     shown = np.load(tmp_path / "reading" / "a" / "frames.npz")
     assert list(shown) == ["images", "observer", "ask_real"]
     assert np.array_equal(shown["images"], drawn.images[keys["a"]["row"]])

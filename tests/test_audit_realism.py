@@ -151,8 +151,27 @@ def test_few_patients_are_refused(embedding):
 
 
 def test_the_figure_shows_every_measure_and_both_anchors(found):
-    figure = realism_figure(found)
+    figure = realism_figure(found.measures)
     (axis,) = figure.axes
     names = [label.get_text() for label in axis.get_yticklabels()]
     assert names == list(found.measures["measure"])
     assert "synthetic (other; spoilt)" in [text.get_text() for text in axis.texts]
+
+
+def test_a_value_beyond_the_scale_is_drawn_as_an_arrow_on_either_side(found):
+    places = [-3.0, 0.5, 4.0]
+    measures = found.measures.iloc[:3].assign(
+        finding="like other patients", place=places, place_low=places, place_high=places
+    )
+    (axis,) = realism_figure(measures).axes
+    assert [m.get_marker() for m in axis.lines if len(m.get_xdata()) == 1] == ["<", "o", ">"]
+
+
+def test_no_words_of_the_figure_are_cut_at_its_edge(found):
+    figure = realism_figure(found.measures)
+    figure.draw_without_rendering()
+    figure.set_dpi(300)
+    figure.set_layout_engine("none")
+    for text in figure.axes[0].texts:
+        box = text.get_window_extent()
+        assert 0 <= box.x0 < box.x1 <= figure.bbox.x1, text.get_text()

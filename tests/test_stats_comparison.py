@@ -152,6 +152,13 @@ def test_below_six_patients_nothing_is_concluded_and_the_sentence_says_why(patie
     assert "fewer than 6 patients" in row["sentence"]
 
 
+def test_too_few_patients_to_resample_are_said_and_not_printed_as_nan():
+    row = patient_row(compare(scores(spread(0.0005, 0.001, 5)), alpha=0.1))
+    assert row["verdict"] == "equivalent"
+    assert "The mean shift, +0.0005, has no interval: resampling needs 6" in row["sentence"]
+    assert "nan" not in row["sentence"]
+
+
 def test_six_patients_can_be_enough():
     assert patient_row(compare(scores(spread(0.05, 0.001, 6))))["verdict"] == "better"
 

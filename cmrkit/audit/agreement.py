@@ -7,23 +7,6 @@ import pandas as pd
 from scipy.stats import beta, binomtest, norm, t
 
 
-def share_interval(count, total, level=0.95):
-    """Clopper-Pearson interval of a share.
-
-    Args:
-        count: how many, 0 to total.
-        total: out of how many, at least 1.
-        level: coverage, 0 to 1.
-
-    Returns:
-        (low, high), each 0 to 1.
-
-    Source: Clopper and Pearson, Biometrika 1934;26:404.
-    """
-    interval = binomtest(int(count), int(total)).proportion_ci(level, method="exact")
-    return interval.low, interval.high
-
-
 def upper_bound(count, total, level=0.95):
     """Exact one-sided upper bound of a share; for count 0 about 3 / total (the rule of three).
 
@@ -181,15 +164,6 @@ def sensitivity_index(hits, signals, false_alarms, noises, level=0.95):
     return float(d_prime), float(d_prime - reach), float(d_prime + reach)
 
 
-def frames_needed(bound, level=0.95):
-    """Frames of which none may be implausible, so that the share is surely below the bound.
-
-    Args:
-        bound: upper bound wanted, above 0 and below 1.
-    """
-    return math.ceil(math.log(1 - level) / math.log(1 - bound))
-
-
 def observers_needed(bound, frames, sensitivity, level=0.95):
     """Observers who must each find nothing in the same frames to reach an upper bound.
 
@@ -206,8 +180,8 @@ def observers_needed(bound, frames, sensitivity, level=0.95):
         sensitivity: share of planted controls that one observer finds.
 
     Returns:
-        number of observers, or None where even perfect ones would need more frames
-        (`frames_needed`), or where they find nothing.
+        number of observers, or None where even perfect ones would need more frames, or where they
+        find nothing.
     """
     least = upper_bound(0, frames, level) / bound
     if least >= 1 or sensitivity <= 0:

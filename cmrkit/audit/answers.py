@@ -2,9 +2,10 @@
 
 `answers-<observer>.jsonl` holds a line that names the observer and the reading list, then one line
 an answer or an undo, in the order given. Nothing in it is ever rewritten. Who reads on paper fills
-in `answers-<observer>.csv` instead.
+in `answers-<observer>.csv` instead, which names the reading list in its last column.
 """
 
+import csv
 import hashlib
 import json
 import os
@@ -12,6 +13,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+INSTRUCTION = (
+    "Plausible means: this could be a frame of one of this study's patients, with repaired "
+    "tetralogy of Fallot unless you are told otherwise, in the usual orientation: situs solitus, "
+    "heart on the left with the apex to the left (levocardia), concordant atrioventricular "
+    "connections, two ventricles, and no residual ventricular septal defect. A dilated or "
+    "hypertrophied right ventricle is to be expected. Anatomy that occurs only in other heart "
+    "defects counts as implausible here."
+)
+"""What observers are told. Some planted frames are real anatomy in other congenital defects."""
 
 COLUMNS = ("item", "plausible", "real", "reason", "confidence", "reaction_s")
 REASONS = (
@@ -23,6 +34,7 @@ REASONS = (
     "other",
 )
 CONFIDENCES = (1, 2, 3)  # guess, fairly sure, sure
+PAPER_COLUMNS = ("item", "plausible", "real", "reason", "confidence", "list")
 
 
 class ChangedElsewhere(RuntimeError):
@@ -138,9 +150,12 @@ def _parse(path):
     """Header, answers left after undoing, and bytes up to the last whole line."""
     content = path.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
-    lines = [json.loads(line) for line in whole.splitlines()]
-    if not lines or "observer" not in lines[0]:
-        raise ValueError(f"{path}: not a file of answers; its first line names no observer")
+    try:
+        lines = [json.loads(line) for line in whole.splitlines()]
+    except ValueError as error:
+        raise ValueError(f"{path}: not a file of answers ({error}); move it away") from None
+    if not lines or not {"observer", "list"} <= set(lines[0]):
+        raise ValueError(f"{path}: not a file of answers; its first line names no observer or list")
     answers = []
     for line in lines[1:]:
         if "undo" in line:
@@ -150,12 +165,30 @@ def _parse(path):
     return lines[0], answers, len(whole)
 
 
+def answers_beneath(folder):
+    """Every file beneath a reading folder in which somebody has answered.
+
+    Returns:
+        list of (path, observer, digest of the reading list, DataFrame of answers), the rater's
+        files before those of printed sheets.
+
+    Raises:
+        ValueError: a file that cannot be read, or an answer that means nothing.
+    """
+    found = []
+    for path in sorted(Path(folder).rglob("answers-*.jsonl")):
+        header, answers, _ = _parse(path)
+        found.append((path, header["observer"], header["list"], pd.DataFrame(answers)))
+    for path in sorted(Path(folder).rglob("answers-*.csv")):
+        answers = _from_paper(path)
+        for digest, table in answers.groupby("list"):
+            found.append((path, path.stem.removeprefix("answers-"), digest, table))
+    return [one for one in found if len(one[-1])]
+
+
 def answer_files(folder):
     """Paths of the files beneath a reading folder in which somebody has answered."""
-    folder = Path(folder)
-    logs = [path for path in folder.rglob("answers-*.jsonl") if path.read_bytes().count(b"\n") > 1]
-    papers = [path for path in folder.rglob("answers-*.csv") if len(_from_paper(path))]
-    return sorted(map(str, logs + papers))
+    return [str(path) for path, *_ in answers_beneath(folder)]
 
 
 def pool_answers(folder, keys):
@@ -173,51 +206,77 @@ def pool_answers(folder, keys):
         ValueError: an unknown observer, answers to another list, an answer that means nothing, or
             two files of one observer.
     """
-    folder = Path(folder)
-    lists = {name: ReadingList(folder / name) for name in keys}
-    tables = {}
-    for path in sorted(folder.rglob("answers-*.jsonl")):
-        header, answers, _ = _parse(path)
-        name = header["observer"]
-        if name not in lists or header["list"] != lists[name].digest:
-            raise ValueError(f"{path}: answers of {name!r} to a list that is not in {folder}")
-        if answers:
-            _take_one(tables, name, path, pd.DataFrame(answers))
-    for path in sorted(folder.rglob("answers-*.csv")):
-        name = path.stem.removeprefix("answers-")
-        answers = _from_paper(path)
-        if len(answers):
-            if name not in lists:
-                raise ValueError(f"{path}: {name!r} has no list in {folder}")
-            _take_one(tables, name, path, answers)
+    lists = {name: ReadingList(Path(folder) / name) for name in keys}
+    tables, read_in = {}, {}
+    for path, name, digest, answers in answers_beneath(folder):
+        if name not in lists or digest != lists[name].digest:
+            raise ValueError(
+                f"{path}: answers of {name!r} to a list that is not in {folder}; move the file away"
+            )
+        if name in tables:
+            raise ValueError(f"{path}: {name!r} has also answered in {read_in[name]}; keep one")
+        strange = answers.loc[~answers["item"].isin(keys[name]["item"]), "item"]
+        if len(strange):
+            items = len(keys[name])
+            raise ValueError(
+                f"{path}: item {strange.iloc[0]} is not on the list; items go from 1 to {items}"
+            )
+        tables[name] = answers.reindex(columns=COLUMNS).astype({"real": object})
+        read_in[name] = path
     columns = ["observer", *COLUMNS, "frame_id", "view", "group", "control", "repeat"]
     joined = [
         keys[name].merge(table, on="item").assign(observer=name)[columns]
-        for name, (_, table) in tables.items()
+        for name, table in tables.items()
     ]
     return pd.concat(joined, ignore_index=True) if joined else pd.DataFrame(columns=columns)
 
 
-def _take_one(tables, name, path, table):
-    if name in tables:
-        raise ValueError(f"{path}: {name!r} has also answered in {tables[name][0]}; keep one")
-    tables[name] = path, table.reindex(columns=COLUMNS).astype({"real": object})
-
-
-MEANING = {"yes": True, "y": True, "1": True, "no": False, "n": False, "0": False}
+YES_OR_NO = {"yes": True, "y": True, "1": True, "no": False, "n": False, "0": False}
+MEANINGS = {
+    "plausible": (YES_OR_NO, "yes or no"),
+    "real": (YES_OR_NO, "yes or no"),
+    "confidence": ({str(level): level for level in CONFIDENCES}, "1, 2 or 3"),
+}
 
 
 def _from_paper(path):
-    """Answers written into the table by hand; frames without an answer are left out."""
-    table = pd.read_csv(path, dtype=str)
-    table = table[table["plausible"].notna()].reset_index(drop=True)
-    for column in ("plausible", "real"):
-        words = table[column].str.strip().str.lower()
-        unknown = table.loc[words.notna() & ~words.isin(MEANING), ["item", column]]
-        if len(unknown):
-            item, value = unknown.iloc[0]
-            raise ValueError(f"{path}: item {item}: {column} is {value!r}; write yes or no")
-        table[column] = words.map(MEANING).astype(object).where(words.notna(), None)
-    for column in ("item", "confidence"):
-        table[column] = pd.to_numeric(table[column])
-    return table.assign(reaction_s=np.nan)
+    """Answers written into the table by hand; lines without an answer are left out."""
+    table = _paper_table(path)
+    given = table[["plausible", "real", "reason", "confidence"]].notna().any(axis=1)
+    table = table[given].reset_index(drop=True)
+    for column, (meaning, words) in MEANINGS.items():
+        said = table[column].str.lower()
+        unclear = ~said.isin(meaning) & (said.notna() | (column == "plausible"))
+        if unclear.any():
+            item, value = table.loc[unclear, ["item", column]].fillna("empty").iloc[0]
+            raise ValueError(f"{path}: item {item}: {column} is {value!r}; write {words}")
+        table[column] = said.map(meaning).astype(object).where(said.notna(), None)
+    if table["list"].isna().any():
+        item = table.loc[table["list"].isna(), "item"].iloc[0]
+        raise ValueError(
+            f"{path}: item {item}: column 'list' does not say which reading list it belongs to; "
+            "move the file away, run notebook 04, and copy the answers into the table it writes"
+        )
+    strange = table.loc[~table["item"].str.fullmatch(r"\d+", na=False), "item"]
+    if len(strange):
+        raise ValueError(f"{path}: item {strange.iloc[0]!r} is no number; leave items as they were")
+    twice = table.loc[table["item"].duplicated(), "item"]
+    if len(twice):
+        raise ValueError(f"{path}: item {twice.iloc[0]} is answered twice; keep one line")
+    numbers = {"item": table["item"].astype(int), "confidence": table["confidence"].astype(float)}
+    return table.assign(**numbers, reaction_s=np.nan)
+
+
+def _paper_table(path):
+    """The table as text, spaces around it cut; a spreadsheet may have saved it with semicolons."""
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    first = text.partition("\n")[0]
+    lines = csv.DictReader(text.splitlines(), delimiter=";" if ";" in first else ",")
+    absent = [name for name in PAPER_COLUMNS[:-1] if name not in (lines.fieldnames or ())]
+    if absent:
+        raise ValueError(
+            f"{path}: no column {absent[0]!r} in the first line, {first[:80]!r}; copy the answers "
+            "into the table that notebook 04 has written, and save it as CSV"
+        )
+    table = pd.DataFrame(list(lines), columns=list(PAPER_COLUMNS), dtype=object)
+    return table.apply(lambda column: column.str.strip()).replace("", None)

@@ -88,7 +88,10 @@ EDITS = {
     "LV doubled": (lv_doubled, (LV,)),
     "stretched": (stretched, (LV,)),
 }
-"""Implausible edits: name to (function, labels that must be in the frame)."""
+"""Edits implausible in the heart that `answers.INSTRUCTION` names: (function, labels needed).
+
+Mirrored, swapped and broken hearts occur in other defects (dextrocardia, ventricular inversion,
+ventricular septal defect), so observers must be told what to think of."""
 
 SMALLEST_CHAMBER = 0.005  # of the frame; an edit of a smaller chamber could not be seen
 

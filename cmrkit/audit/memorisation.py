@@ -66,10 +66,10 @@ class Memorisation:
         copies = frames[frames["is_copy"]]
         return copies.sort_values("closeness", kind="stable").reset_index(drop=True)
 
-    def closest(self, view, count):
-        """The synthetic frames of a view that come closest to one patient, closest first."""
-        frames = self.frames
-        return frames[frames["view"] == view].nsmallest(count, "closeness").reset_index(drop=True)
+    def closest(self, count):
+        """Of every view the synthetic frames that come closest to one patient, closest first."""
+        frames = self.frames.sort_values("closeness", kind="stable")
+        return frames.groupby("view", sort=False).head(count).sort_values("view", kind="stable")
 
 
 def write_suspects(audit, path):

@@ -73,7 +73,8 @@ def analyse_answers(answers):
         [{"control": "all kinds"} | _pooled(planted)]
         + [{"control": kind} | _pooled(part) for kind, part in planted.groupby("control")]
         if len(planted)
-        else []
+        else [],
+        columns=["control", "count", "frames", "share", "low", "high"],
     )
     turing = _turing(first)
     agreement = _agreement(answers)
@@ -98,17 +99,23 @@ def _shares(first):
     return pd.DataFrame(rows)
 
 
+TURING_COLUMNS = [
+    "observer", "patients", "synthetic", "accuracy", "accuracy_low", "accuracy_high",
+    "d_prime", "d_prime_low", "d_prime_high",
+]  # fmt: skip
+
+
 def _turing(first):
     asked = first[first["real"].notna() & first["group"].isin(["patient", "synthetic"])]
     if asked["group"].nunique() < 2:
-        return pd.DataFrame()
+        return pd.DataFrame(columns=TURING_COLUMNS)
     by_observer = list(asked.groupby("observer"))
     rows = [
         {"observer": observer} | _told_apart(part)
         for observer, part in [*by_observer, (ALL, asked)]
         if part["group"].nunique() == 2
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=TURING_COLUMNS)
 
 
 def _told_apart(part):

@@ -36,6 +36,7 @@ function render({ model, el }) {
   root.dataset.lmSuppressShortcuts = "true"; // JupyterLab's own keys stay out
   const head = element(root, "div", "cmr-head");
   const bar = element(element(root, "div", "cmr-bar"), "div", "");
+  element(root, "div", "cmr-instruction", model.get("state").instruction);
   const note = element(root, "div", "cmr-note");
   const body = element(root, "div", "cmr-body");
   const stage = element(body, "div", "cmr-stage");

@@ -5,7 +5,14 @@ from pathlib import Path
 import anywidget
 import traitlets
 
-from cmrkit.audit.answers import CONFIDENCES, REASONS, AnswerLog, ChangedElsewhere, ReadingList
+from cmrkit.audit.answers import (
+    CONFIDENCES,
+    INSTRUCTION,
+    REASONS,
+    AnswerLog,
+    ChangedElsewhere,
+    ReadingList,
+)
 
 HERE = Path(__file__).parent
 
@@ -63,6 +70,7 @@ class Rater(anywidget.AnyWidget):
                 "phases": len(cine),
                 "done": done,
                 "ask_real": self._reading.ask_real,
+                "instruction": INSTRUCTION,
                 "reasons": list(REASONS),
                 "earlier": earlier or {},
                 "observer": self._reading.observer,

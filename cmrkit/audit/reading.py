@@ -5,13 +5,14 @@ tells a synthetic frame from a patient's. The key lies in a folder of its own. `
 what observers said.
 """
 
+import hashlib
 import io
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from cmrkit.audit.answers import COLUMNS, ReadingList
+from cmrkit.audit.answers import PAPER_COLUMNS, ReadingList, answers_beneath
 from cmrkit.audit.controls import generator, make_controls
 from cmrkit.cohort.part import Part, join
 from cmrkit.paths import moved_into_place
@@ -108,9 +109,10 @@ def write_reading(folder, key_folder, reading, seed, observers, cines=None):
 
     `<folder>/<observer>/` gets `frames.npz` (`images` [n, R, R] uint8 in reading order,
     `observer`, `ask_real`; with cines also `cine_<item>` [phases, R, R]) and
-    `answers-<observer>.csv` (empty, one line a frame); `<key_folder>/<observer>.csv` gets the key.
-    Written again with the same frames, it leaves the answers as they are. Observers are asked if
-    a frame is real where patient frames are on the list.
+    `answers-<observer>.csv` (empty, one line a frame, with the list's digest);
+    `<key_folder>/<observer>.csv` gets the key. Written again with the same frames, it leaves the
+    answers as they are. Observers are asked if a frame is real where patient frames are on the
+    list.
 
     Args:
         folder: where the observers' folders go.
@@ -126,7 +128,7 @@ def write_reading(folder, key_folder, reading, seed, observers, cines=None):
 
     Raises:
         ValueError: the key folder lies inside the observers' folder, or an observer has already
-            answered another list there.
+            answered another list; the answers may lie anywhere beneath `folder`.
     """
     folder, key_folder = Path(folder), Path(key_folder)
     if key_folder.resolve().is_relative_to(folder.resolve()):
@@ -139,7 +141,7 @@ def write_reading(folder, key_folder, reading, seed, observers, cines=None):
         arrays = {"images": images, "observer": np.array(observer), "ask_real": ask_real}
         if cines is not None:
             arrays |= _cines_of(key, cines)
-        _write_list(folder / observer, key, arrays)
+        _write_list(folder, observer, key, arrays)
         with moved_into_place(key_folder / f"{observer}.csv") as draft:
             key.to_csv(draft, index=False)
     return keys
@@ -157,32 +159,24 @@ def _cines_of(key, patients):
     return arrays
 
 
-def _write_list(folder, key, arrays):
-    """Write an observer's frames and empty answer table, unless the same list is there."""
+def _write_list(folder, observer, key, arrays):
+    """Write an observer's frames and empty answer table, unless the observer has answered."""
     content = io.BytesIO()
     np.savez(content, **arrays)
-    frames = folder / "frames.npz"
-    if frames.exists():
-        old = ReadingList(folder)
-        if frames.read_bytes() == content.getvalue() and old.paper_path.exists():
-            return
-        if _begun(old):
+    digest = hashlib.sha256(content.getvalue()).hexdigest()
+    answered = [(path, of) for path, name, of, _ in answers_beneath(folder) if name == observer]
+    for path, of in answered:
+        if of != digest:
             raise ValueError(
-                f"{folder}: holds answers to another reading list; move the folder away to begin "
-                "anew"
+                f"{path}: holds answers to another reading list than the one that these parameters "
+                "give; move the file away to begin anew"
             )
-        old.log_path.unlink(missing_ok=True)
-    with moved_into_place(frames) as draft:
-        draft.write_bytes(content.getvalue())
-    empty = pd.DataFrame({"item": key["item"]}).reindex(columns=COLUMNS).drop(columns="reaction_s")
-    with moved_into_place(ReadingList(folder).paper_path) as draft:
-        empty.to_csv(draft, index=False)
-
-
-def _begun(old):
-    """Whether an observer has answered a list, in the rater or on paper."""
-    if old.log_path.exists() and old.log_path.read_text().count("\n") > 1:
-        return True
-    if not old.paper_path.exists():
-        return False
-    return bool(pd.read_csv(old.paper_path).drop(columns="item").notna().any(axis=None))
+    frames = folder / observer / "frames.npz"
+    if not frames.exists() or ReadingList(frames.parent).digest != digest:
+        with moved_into_place(frames) as draft:
+            draft.write_bytes(content.getvalue())
+        ReadingList(frames.parent).log_path.unlink(missing_ok=True)  # opened, nothing answered
+    if not answered:
+        empty = pd.DataFrame({"item": key["item"], "list": digest}).reindex(columns=PAPER_COLUMNS)
+        with moved_into_place(ReadingList(frames.parent).paper_path) as draft:
+            empty.to_csv(draft, index=False)

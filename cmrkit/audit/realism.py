@@ -1,8 +1,8 @@
 """How like patients synthetic frames are, as a set, between two anchors measured the same way.
 
 Every measure is taken three times against the GAN-role patients: of synthetic frames, of held-out
-patients (the floor: no set of new frames is nearer) and of held-out patients spoilt with noise (a
-clear failure). A measure that does not tell the two anchors apart cannot clear synthetic frames.
+patients (the floor: how near new patients come) and of held-out patients spoilt with noise (a clear
+failure). A measure that does not tell the two anchors apart cannot clear synthetic frames.
 """
 
 from dataclasses import dataclass

@@ -21,6 +21,18 @@ def draw_contours(axis, mask):
             axis.contour(inside, levels=[0.5], colors=[LABEL_COLOURS[name]], linewidths=0.7)
 
 
+def label_legend(figure, numbers):
+    """Name the colours of the outlined labels below a figure, inside `style()`.
+
+    Args:
+        figure: matplotlib Figure.
+        numbers: labels that are outlined in it; 0 is no label.
+    """
+    names = [name for number, name in LABELS.items() if number and number in numbers]
+    lines = [Line2D([], [], color=LABEL_COLOURS[name]) for name in names]
+    figure.legend(lines, names, loc="outside lower center", ncols=max(1, len(names)))
+
+
 def frame_rows(rows, columns=10):
     """Rows of frames with their labels outlined, e.g. patients above synthetic frames.
 
@@ -48,9 +60,5 @@ def frame_rows(rows, columns=10):
                 axis.imshow(image, vmin=0, vmax=255)
                 draw_contours(axis, mask)
                 shown |= set(mask.ravel().tolist())
-        names = [LABELS[number] for number in LABELS if number in shown - {0}]
-        figure.legend(
-            [Line2D([], [], color=LABEL_COLOURS[name]) for name in names], names,
-            loc="outside lower center", ncols=len(names),
-        )  # fmt: skip
+        label_legend(figure, shown)
     return figure

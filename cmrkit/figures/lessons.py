@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import seaborn as sns
+from matplotlib.ticker import LogLocator, NullLocator
 
 from cmrkit.figures.style import DOUBLE_COLUMN_MM, SINGLE_COLUMN_MM, size, style
 
@@ -53,6 +54,11 @@ def step_size_figure(table):
             xscale="log", yscale="log", xlabel="inputs of the layer (fan in)",
             ylabel="first step over the weights (%)",
         )  # fmt: skip
+        axis.set_xticks(sorted(table["fan_in"].unique()))
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        for one in (axis.xaxis, axis.yaxis):
+            one.set_major_formatter("{x:g}")
+            one.set_minor_locator(NullLocator())
         axis.legend()
     return figure
 

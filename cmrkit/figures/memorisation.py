@@ -2,7 +2,6 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import seaborn as sns
 
 from cmrkit.cohort.frames import read_frames
@@ -21,30 +20,33 @@ SPACE_TITLES = {"pixels": "on pixels", "embedding": "in the embedding"}
 DETECTORS = {"pixels": "s", "embedding": "^", "both": "o"}  # in the order drawn, with their marker
 
 
-def nearness_figure(audit):
+def nearness_figure(nearest, detection, summary):
     """Nearest-patient ratios in both spaces, and what the detector finds, a row a view.
 
     Args:
-        audit: `audit.memorisation.Memorisation`.
+        nearest, detection, summary: DataFrames of `audit.memorisation.Memorisation`, or the tables
+            `memorisation_ratios.csv` (of `nearest` the columns `view, space, group, ratio`),
+            `memorisation_detection.csv` and `memorisation.csv`.
 
     Returns:
         matplotlib Figure: left and middle the distance ratio of synthetic frames, held-out patients
         and planted copies, with the copy threshold; right the planted copies found, with 95 %
         intervals where both detectors look.
     """
-    views = list(audit.summary["view"])
+    views = list(summary["view"])
+    thresholds = summary.set_index("view")
     with style():
         figure, axes = plt.subplots(
             len(views), 3, squeeze=False, figsize=size(DOUBLE_COLUMN_MM, 48 * len(views) + 6),
             width_ratios=(4, 4, 3),
         )  # fmt: skip
         for line, view in zip(axes, views, strict=True):
-            table = audit.nearest[audit.nearest["view"] == view]
-            summary = audit.summary.set_index("view").loc[view]
+            table = nearest[nearest["view"] == view]
             for axis, (space, title) in zip(line, SPACE_TITLES.items(), strict=False):
-                _draw_ratio(axis, table[table["space"] == space], summary[f"threshold_{space}"])
+                threshold = thresholds.loc[view, f"threshold_{space}"]
+                _draw_ratio(axis, table[table["space"] == space], threshold)
                 axis.set_title(f"{view}, {title}")
-            _draw_detection(line[2], audit.detection[audit.detection["view"] == view])
+            _draw_detection(line[2], detection[detection["view"] == view])
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower left", ncols=len(labels))
         handles, labels = axes[0, 2].get_legend_handles_labels()
@@ -85,24 +87,22 @@ def _draw_detection(axis, table):
     axis.set(xlabel="planted copies found (%)", title="is it found?")
 
 
-def closest_pairs(audit, synthetic, cohort, pairs=6):
+def closest_pairs(closest, synthetic, cohort):
     """The synthetic frames nearest to a patient, each above that patient's frame, a block a view.
 
     Args:
-        audit: `audit.memorisation.Memorisation`.
+        closest: DataFrame of `Memorisation.closest`, or the table `memorisation_closest.csv`.
         synthetic: folder of the synthetic cohort that was audited.
         cohort: folder of the patients.
-        pairs: pairs a view.
 
     Returns:
         matplotlib Figure; a title gives the ratio in the space where the frame is nearest to
         counting as a copy.
     """
-    views = list(audit.summary["view"])
-    closest = {view: audit.closest(view, pairs) for view in views}
-    shown = pd.concat(closest.values())
-    ours = _images(synthetic, shown["frame_id"])
-    theirs = _images(cohort, shown["nearest_frame_id"])
+    views = list(closest["view"].unique())
+    pairs = closest["view"].value_counts().max()
+    ours = _images(synthetic, closest["frame_id"])
+    theirs = _images(cohort, closest["nearest_frame_id"])
     with style():
         side = (DOUBLE_COLUMN_MM - 6) / pairs
         figure, axes = plt.subplots(
@@ -116,7 +116,7 @@ def closest_pairs(audit, synthetic, cohort, pairs=6):
             top, bottom = axes[2 * block], axes[2 * block + 1]
             top[0].set_ylabel(f"{view}: synthetic")
             bottom[0].set_ylabel("nearest patient")
-            for k, pair in enumerate(closest[view].itertuples()):
+            for k, pair in enumerate(closest[closest["view"] == view].itertuples()):
                 top[k].imshow(ours[pair.frame_id], vmin=0, vmax=255)
                 bottom[k].imshow(theirs[pair.nearest_frame_id], vmin=0, vmax=255)
                 mark = "copy, " if pair.is_copy else ""

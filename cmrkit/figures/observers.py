@@ -14,19 +14,20 @@ MEASURES = {
 }
 
 
-def human_figure(reading):
+def human_figure(shares, turing, agreement):
     """What human observers said, with 95 % intervals.
 
     Args:
-        reading: `audit.observers.HumanReading`.
+        shares, turing, agreement: DataFrames of `audit.observers.HumanReading`, or the tables
+            `people_shares.csv`, `people_turing.csv` and `people_agreement.csv`.
 
     Returns:
         matplotlib Figure: a panel a view with the share of frames each observer called implausible;
         then, where it was asked, who told real from synthetic; then agreement between observers,
         or of one with themselves.
     """
-    views = list(reading.shares["view"].unique())
-    observers = [n for n in reading.shares["observer"].unique() if n != ALL] + [ALL]
+    views = list(shares["view"].unique())
+    observers = [n for n in shares["observer"].unique() if n != ALL] + [ALL]
     with style():
         figure, axes = plt.subplots(
             1, len(views) + 2, figsize=size(DOUBLE_COLUMN_MM, 34 + 6 * max(4, len(observers))),
@@ -34,11 +35,11 @@ def human_figure(reading):
         people = f"{len(observers) - 1} human observer" + "s" * (len(observers) > 2)
         figure.suptitle(f"Read by {people}", fontsize=8)
         for axis, view in zip(axes, views, strict=False):
-            _draw_shares(axis, view, reading.shares[reading.shares["view"] == view], observers)
+            _draw_shares(axis, view, shares[shares["view"] == view], observers)
         for axis in axes[1:-1]:
             axis.set_yticklabels([])
-        _draw_turing(axes[-2], reading.turing, observers)
-        _draw_agreement(axes[-1], reading.agreement)
+        _draw_turing(axes[-2], turing, observers)
+        _draw_agreement(axes[-1], agreement)
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure

@@ -12,7 +12,7 @@ COLUMNS = 10
 
 
 def growth_figure(folder, views):
-    """The same latents at the end of every level, views side by side.
+    """Frames generated from the same latents at the end of every level, views side by side.
 
     Args:
         folder: run folder with `grids/level_<pixels>.npz`: `images`, `masks` [V, 16, R, R] uint8.
@@ -27,7 +27,12 @@ def growth_figure(folder, views):
         with np.load(path) as grid:
             images, masks = (np.concatenate(grid[k][:, :each]) for k in ("images", "masks"))
         rows[f"{images.shape[1]} x {images.shape[1]}"] = images, masks
-    return frame_rows(rows, each * len(views))
+    figure = frame_rows(rows, each * len(views))
+    figure.set_figheight(figure.get_figheight() + 5 / 25.4)  # 5 mm for the titles
+    with style():
+        for axis, view in zip(figure.axes[: each * len(views) : each], views, strict=True):
+            axis.set_title(f"generated frames, {view}", loc="left", fontsize=7)
+    return figure
 
 
 def realism_figure(realism):

@@ -3,6 +3,7 @@
 import numpy as np
 from statsmodels.stats.multitest import multipletests
 
+from cmrkit.stats.clusters import FEWEST_TO_RESAMPLE
 from cmrkit.stats.scores import METRICS
 from cmrkit.stats.signed_rank import fewest_pairs
 
@@ -127,6 +128,11 @@ def _outliers(row):
     """A few failed frames hardly move a median of means; the mean shows them."""
     if not row.within_margin or max(-row.boot_low, row.boot_high) < row.margin:
         return ""
+    if np.isnan(row.boot_low):
+        return (
+            f" The mean shift, {row.mean_shift:+.4f}, has no interval: resampling needs "
+            f"{FEWEST_TO_RESAMPLE} patients."
+        )
     interval = f"{row.boot_low:.4f} to {row.boot_high:.4f}"
     return (
         f" The mean shift, {row.mean_shift:+.4f} ({interval}), may be larger: see the worst cases."
