@@ -3,10 +3,14 @@
     .venv/bin/snakemake --config study=quick
 
 A rule runs again when its parameters, its inputs, its notebook or the modules it uses change.
+
+Snakemake removes what a rule declares as output before the rule runs and after it failed. So what
+takes long to make in `work/` is not declared: a mark beside it says when it was finished, and each
+notebook decides what of it to make anew. Tables and figures of the report are declared.
 """
 
-import os
 import sys
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
@@ -16,7 +20,7 @@ from cmrkit.cohort.readers.files import folder_state
 from cmrkit.cohort.readers.stack_list import corrections
 from cmrkit.study import load_study
 
-STUDY = config.get("study") or "quick"
+STUDY = str(config.get("study") or "quick")
 STUDY_FILE = f"{workflow.basedir}/params/{STUDY}.yaml"
 GIVEN = {key: config.get(key) for key in ("seed", "data", "external_data")}
 OVERRIDES = {key: "" if value is None else str(value) for key, value in GIVEN.items()}
@@ -29,7 +33,7 @@ except ValueError as error:
 
 # a file repaired or a mask added in the user's folders reads the cohort again
 GIVEN_FOLDERS = [PARAMETERS["01_cohort"][key] for key in ("data", "external_data")]
-FOUND = [folder_state(os.path.expanduser(folder)) for folder in GIVEN_FOLDERS]
+FOUND = [folder_state(folder) for folder in GIVEN_FOLDERS]
 
 WORK = str(paths.study_folder(STUDY))
 REPORT = str(paths.report_folder(STUDY))
@@ -48,6 +52,11 @@ def code(*parts):
     return [str(file) for file in files]
 
 
+def figure_code(*names):
+    """Sources of the figures that a notebook draws."""
+    return code(*(f"figures/{name}.py" for name in (*names, "style")))
+
+
 def drawn_masks():
     """Masks that people drew, where an arm learns from them: each save runs the arm again."""
     comparison = PARAMETERS["06_unet_comparison"]
@@ -61,14 +70,35 @@ def run(name):
     return RUN.format(rule_notebook=name)
 
 
+def run_and_mark(name):
+    """The same, and then the mark, its first output: what it left in `work/` is whole.
+
+    It holds the date, as Snakemake takes a mark that was made anew with the same text for unchanged.
+    """
+    return f"{run(name)} && date > {{output[0]}}"
+
+
+def finished(name):
+    """Mark of a file in `work/`; void where the file is gone, new where somebody made it by hand."""
+    made = Path(WORK, name)
+    mark = made.with_name(f"{made.name}.finished")
+    if mark.exists() and not made.exists():
+        mark.unlink()
+    elif mark.exists() and made.stat().st_mtime > mark.stat().st_mtime:
+        mark.write_text(f"{made.stat().st_mtime_ns}\n")
+    return str(mark)
+
+
 def figure(name):
     return [f"{REPORT}/figures/{name}.{ending}" for ending in ("pdf", "svg", "png")]
 
 
-COHORT = [f"{WORK}/cohort/frames.parquet", f"{WORK}/cohort/frames.zarr"]
-SYNTHETIC = [f"{WORK}/synthetic/frames.parquet", f"{WORK}/synthetic/frames.zarr"]
-GENERATOR = f"{WORK}/gan/generator.safetensors"
-EMBEDDING = f"{WORK}/audit/embedding.safetensors"
+COHORT = finished("cohort/frames.parquet")
+GENERATOR = finished("gan/generator.safetensors")
+SYNTHETIC = finished("synthetic/frames.parquet")
+EMBEDDING = finished("audit/embedding.safetensors")
+SUSPECTS = finished("audit/suspects.parquet")
+SCORES = finished("scores/scores.parquet")
 TABLES = f"{REPORT}/tables"
 
 MADE = PARAMETERS["03_synthetic_cohort"]
@@ -100,13 +130,13 @@ rule report:
 rule cohort:
     input:
         paths.notebook("01_cohort"), code("cohort", "phantom"),
-        code("figures/cohort.py", "figures/stacks.py", "figures/realism.py"),
-    output: COHORT[0], directory(COHORT[1]), f"{TABLES}/cohort.csv", figure("figure1_cohort")
+        figure_code("cohort", "stacks", "realism", "frames"),
+    output: COHORT, f"{TABLES}/cohort.csv", figure("figure1_cohort")
     log: notebook=f"{REPORT}/01_cohort.ipynb"
     params: PARAMETERS["01_cohort"], CORRECTIONS, FOUND
     threads: workflow.cores
     message: "01_cohort: who are the patients, and what does a frame look like?"
-    shell: run("01_cohort")
+    shell: run_and_mark("01_cohort")
 
 
 if not RECEIVED:
@@ -114,13 +144,14 @@ if not RECEIVED:
     rule pggan_training:
         input:
             paths.notebook("02_pggan_training"), COHORT,
-            code("pggan", "figures/training.py", "figures/lessons.py"),
+            code("pggan"), figure_code("training", "lessons", "frames"),
         output: GENERATOR, f"{TABLES}/training.csv", figure("figure2_growth")
         log: notebook=f"{REPORT}/02_pggan_training.ipynb"
         params: PARAMETERS["02_pggan_training"]
         threads: workflow.cores
         message: "02_pggan_training: how does the network grow from 4 x 4 to full size?"
-        shell: run("02_pggan_training")
+        resources: gres=f"gpu:{PARAMETERS['02_pggan_training']['processes']}"  # for SLURM alone
+        shell: run_and_mark("02_pggan_training")
 
 
     rule synthetic_shard:
@@ -138,32 +169,31 @@ rule synthetic_cohort:
     input:
         paths.notebook("03_synthetic_cohort"), COHORT,
         code("release/synthesis.py", "release/received.py"),
-        code("figures/synthetic.py", "figures/frames.py"),
+        figure_code("synthetic", "frames"),
         f"{MADE['bundle']}/SHA256SUMS" if RECEIVED else GENERATOR,
         [f"{WORK}/synthetic/shards/{n}-of-{MADE['shards']}" for n in SHARDS],
     output:
-        SYNTHETIC[0], directory(SYNTHETIC[1]), f"{TABLES}/synthetic_cohort.csv",
-        figure("figure3_synthetic"),
+        SYNTHETIC, f"{TABLES}/synthetic_cohort.csv", figure("figure3_synthetic"),
     log: notebook=f"{REPORT}/03_synthetic_cohort.ipynb"
     params: MADE
     threads: workflow.cores
     message: "03_synthetic_cohort: what does the trained network make, at scale?"
-    shell: run("03_synthetic_cohort")
+    shell: run_and_mark("03_synthetic_cohort")
 
 
 rule plausibility_audit:
     input:
         paths.notebook("04_plausibility_audit"), COHORT, SYNTHETIC,
-        code("audit", "figures/plausibility.py", "figures/observers.py", "figures/realism_audit.py"),
+        code("audit"), figure_code("plausibility", "observers", "realism_audit", "frames"),
         ANSWERS,  # each answer that people give runs the analysis again
     output:
-        f"{TABLES}/plausibility.csv", f"{TABLES}/realism.csv", EMBEDDING,
+        EMBEDDING, f"{TABLES}/plausibility.csv", f"{TABLES}/realism.csv",
         figure("figure4_plausibility"), figure("figure4d_realism"),
     log: notebook=f"{REPORT}/04_plausibility_audit.ipynb"
     params: PARAMETERS["04_plausibility_audit"]
     threads: workflow.cores
     message: "04_plausibility_audit: do observers believe them?"
-    shell: run("04_plausibility_audit")
+    shell: run_and_mark("04_plausibility_audit")
 
 
 if not RECEIVED:
@@ -171,20 +201,17 @@ if not RECEIVED:
     rule memorisation_audit:
         input:
             paths.notebook("05_memorisation_audit"), COHORT, SYNTHETIC, EMBEDDING,
-            code("audit", "figures/memorisation.py"),
-        output:
-            f"{TABLES}/memorisation.csv", f"{WORK}/audit/suspects.parquet",
-            figure("figure5_memorisation"),
+            code("audit"), figure_code("memorisation"),
+        output: SUSPECTS, f"{TABLES}/memorisation.csv", figure("figure5_memorisation")
         log: notebook=f"{REPORT}/05_memorisation_audit.ipynb"
         params: PARAMETERS["05_memorisation_audit"]
         threads: workflow.cores
         message: "05_memorisation_audit: is any of them a patient?"
-        shell: run("05_memorisation_audit")
+        shell: run_and_mark("05_memorisation_audit")
 
 
-    rule release:
-        input: f"{REPORT}/index.html", SYNTHETIC, f"{WORK}/audit/suspects.parquet", code("release")
-        output: directory(f"{WORK}/release")
+    rule release:  # no output, so that each call makes the bundle and the old one stays till then
+        input: f"{REPORT}/index.html", SYNTHETIC, SUSPECTS
         params: formats=config.get("formats") or "", licence=config.get("licence") or ""
         threads: workflow.cores
         message: "release: the bundle that may be handed on"
@@ -196,19 +223,19 @@ if not RECEIVED:
 rule unet_comparison:
     input:
         paths.notebook("06_unet_comparison"), COHORT, SYNTHETIC,
-        code("unet", "figures/comparison.py"), drawn_masks(),
-    output: f"{WORK}/scores/scores.parquet", f"{TABLES}/scores.csv", figure("figure6_comparison")
+        code("unet"), figure_code("comparison"), drawn_masks(),
+    output: SCORES, f"{TABLES}/scores.csv", figure("figure6_comparison")
     log: notebook=f"{REPORT}/06_unet_comparison.ipynb"
     params: PARAMETERS["06_unet_comparison"]
     threads: workflow.cores
     message: "06_unet_comparison: does a U-Net learn as well from them?"
-    shell: run("06_unet_comparison")
+    shell: run_and_mark("06_unet_comparison")
 
 
 rule significance:
     input:
-        paths.notebook("07_significance"), f"{WORK}/scores/scores.parquet",
-        code("stats", "figures/significance.py"),
+        paths.notebook("07_significance"), SCORES,
+        code("stats"), figure_code("significance"),
     output:
         f"{TABLES}/table1.csv", f"{TABLES}/comparison.csv", f"{TABLES}/verdicts.txt",
         figure("figure7_significance"),

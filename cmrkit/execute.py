@@ -11,6 +11,7 @@ import sys
 import papermill
 import yaml
 from filelock import FileLock, Timeout
+from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from cmrkit import paths
@@ -35,18 +36,19 @@ def execute(name, parameters):
         parameters: flat dict of all its parameters.
 
     Raises:
-        NotebookError: a cell raised, or another process runs this notebook of this study.
+        NotebookError: a cell raised, the kernel was ended, or another process runs this notebook of
+            this study.
     """
     study = parameters["study"]
     executed = paths.report_folder(study) / f"{name}.ipynb"
     flat = paths.report_folder(study) / "params" / f"{name}.yaml"
-    flat.parent.mkdir(parents=True, exist_ok=True)
     lock = paths.study_folder(study) / f".{name}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("GLIBC_TUNABLES", MALLOC)  # the kernel inherits it
     try:
         with FileLock(lock, timeout=0):
-            flat.write_text(yaml.safe_dump(parameters, sort_keys=False))
+            with paths.moved_into_place(flat) as draft:
+                draft.write_text(yaml.safe_dump(parameters, sort_keys=False))
             papermill.execute_notebook(
                 paths.notebook(name), executed, parameters,
                 kernel_name="python3", progress_bar=False, cwd=paths.REPOSITORY,
@@ -55,6 +57,11 @@ def execute(name, parameters):
     except Timeout:
         raise NotebookError(
             f"{lock}: another run is writing study {study!r}; wait for it or stop it"
+        ) from None
+    except DeadKernelError:
+        raise NotebookError(
+            f"{executed}: the system ended its kernel, mostly because memory ran out; close other "
+            "programs, take fewer or smaller frames, or run it on a machine with more memory"
         ) from None
     except PapermillExecutionError as error:
         raise NotebookError(

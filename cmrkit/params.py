@@ -5,12 +5,15 @@ only list of what may stand in it; their defaults are the quick study, as in eac
 `parameters` cell. `cmrkit.study` reads the files and checks them against these models.
 """
 
+import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from cmrkit.paths import NOTEBOOKS
+from cmrkit.paths import NOTEBOOKS, given_path
+
+Given = Annotated[str, AfterValidator(lambda text: text and str(given_path(text)))]
 
 View = Literal["4ch", "2ch", "sax"]
 SIMULATED = "simulated"
@@ -35,7 +38,7 @@ def key(default, meaning, unit="", source="", **limits):
 class Section(BaseModel):
     """Parameters of one notebook; the common ones come first."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
     study: str = key("quick", "name of the study; names its folders", pattern=r"^[a-z0-9_-]+$")
     seed: int = key(1, "seed of everything drawn at random", ge=0, le=2**31 - 1)
@@ -65,11 +68,11 @@ class CohortSection(Views):
     source: Literal[SIMULATED, Reader] = key(
         SIMULATED, "where the patients come from; dicom is an archive of your own"
     )
-    data: str = key("", "folder of the data set; empty for simulated patients")
+    data: Given = key("", "folder of the data set; empty for simulated patients")
     external_source: Literal["", Reader] = key(
         "", "second data set, all of it external; read where external_data is given"
     )
-    external_data: str = key("", "folder of the second data set")
+    external_data: Given = key("", "folder of the second data set")
     resolution: int = key(64, "frames are resolution x resolution", "pixels", ge=16, le=512)
     fov_mm: float = key(
         170.0, "side of the square cut around the heart", "mm", "Choice: holds an enlarged heart",
@@ -112,14 +115,16 @@ class CohortSection(Views):
     @field_validator("real_data")
     @classmethod
     def _real_data_exist(cls, real_data):
+        resolved = []
         for entry in real_data:
             name, _, folder = entry.partition("=")
             if not folder or name not in VIEWS_OF_SOURCE or name == SIMULATED:
                 known = ", ".join(source for source in VIEWS_OF_SOURCE if source != SIMULATED)
                 raise ValueError(f"{entry!r}: write name=folder with one of the names {known}")
-            if not Path(folder).expanduser().is_dir():
+            if not given_path(folder).is_dir():
                 raise ValueError(f"{entry!r}: no folder {folder!r}; check the path")
-        return real_data
+            resolved.append(f"{name}={given_path(folder)}")
+        return resolved
 
     @field_validator("resolution")
     @classmethod
@@ -132,14 +137,21 @@ class CohortSection(Views):
     @model_validator(mode="after")
     def _possible(self):
         self._check_folder(self.source, "data")
+        self._check_views("source")
         if self.external_data:
             self._check_folder(self.external_source, "external_data")
-        missing = [v for v in self.views if v not in VIEWS_OF_SOURCE[self.source]]
-        if missing:
-            has = ", ".join(sorted(VIEWS_OF_SOURCE[self.source]))
-            raise ValueError(f"views: {missing[0]} is not in source {self.source}; use {has}")
+            self._check_views("external_source")
         self._check_roles()
         return self
+
+    def _check_views(self, which):
+        has = VIEWS_OF_SOURCE[getattr(self, which)]
+        missing = [view for view in self.views if view not in has]
+        if missing:
+            raise ValueError(
+                f"views: {missing[0]} is not in {which} {getattr(self, which)}; "
+                f"use {', '.join(sorted(has))}"
+            )
 
     def _check_folder(self, source, data):
         folder = getattr(self, data)
@@ -150,7 +162,7 @@ class CohortSection(Views):
             raise ValueError(
                 f"{data}: empty; give the folder of {source}: make study DATA=<folder>"
             )
-        elif not Path(folder).expanduser().is_dir():
+        elif not Path(folder).is_dir():
             raise ValueError(
                 f"{data}: no folder {folder!r}; check the path or unpack {source} there"
             )
@@ -175,7 +187,8 @@ class CohortSection(Views):
                 raise ValueError(f"roles_{role}: simulated patients are given by number; use []")
             if by_id and count:
                 raise ValueError(f"patients_{role}: {count}, but roles are stated; set it to 0")
-            if not by_id and not count and not (role == "external" and self.external_vendors):
+            elsewhere = role == "external" and (self.external_vendors or self.external_data)
+            if not by_id and not count and not elsewhere:
                 raise ValueError(f"patients_{role}: 0 and no roles stated; give a number")
 
 
@@ -210,7 +223,9 @@ class SyntheticSection(Views):
     synthetic_source: Literal["generator", "bundle"] = key(
         "generator", "who made the frames: this study's generator, or whoever released a bundle"
     )
-    bundle: str = key("", "folder of a received bundle (make study DATA=<folder>); empty for none")
+    bundle: Given = key(
+        "", "folder of a received bundle (make study DATA=<folder>); empty for none"
+    )
 
     @model_validator(mode="after")
     def _one_source(self):
@@ -221,7 +236,7 @@ class SyntheticSection(Views):
                 )
         elif not self.bundle:
             raise ValueError("bundle: empty; give its folder: make study STUDY=... DATA=<folder>")
-        elif not Path(self.bundle).expanduser().is_dir():
+        elif not Path(self.bundle).is_dir():
             raise ValueError(
                 f"bundle: no folder {self.bundle!r}; check the path or unpack it there"
             )
@@ -269,7 +284,7 @@ class ComparisonSection(Views):
         "", "Choice: 4 of 24 patients", ge=0, le=0.5,
     )  # fmt: skip
     dose_seeds: int = key(0, "dose curves: U-Nets a dose and view; 0 for none", ge=0, le=50)
-    drawings: str = key(
+    drawings: Annotated[str, AfterValidator(os.path.expanduser)] = key(
         "", "folder of frames for people to outline, made where absent (from the repository)"
     )
     drawing_frames: int = key(
@@ -306,7 +321,7 @@ class SignificanceSection(Section):
     alpha: float = key(0.05, "significance level", source="Diller 2020", gt=0, lt=0.5)
     arm: str = key("synthetic", "arm that is judged; each other arm of the table follows")
     reference: str = key("patient", "arm that it is compared with")
-    scores: str = key("", "score table of your own (CSV or parquet); empty for this study's")
+    scores: Given = key("", "score table of your own (CSV or parquet); empty for this study's")
 
     @model_validator(mode="after")
     def _two_arms(self):
@@ -317,8 +332,8 @@ class SignificanceSection(Section):
     @field_validator("scores")
     @classmethod
     def _scores_exist(cls, scores):
-        if scores and not Path(scores).expanduser().is_file():
-            raise ValueError(f"no file {scores!r}; give a score table or leave it empty")
+        if scores and not Path(scores).is_file():
+            raise ValueError("no such file; give a score table or leave it empty")
         return scores
 
 

@@ -85,6 +85,16 @@ def write_lines(lines, study, name):
     return path
 
 
+def given_path(path):
+    """A path that people write, made absolute: `~` is the home folder.
+
+    A relative path is counted from here, or from the repository where there is nothing here, since
+    JupyterLab runs notebooks in their own folder.
+    """
+    path = Path(path).expanduser()
+    return path.absolute() if path.exists() else REPOSITORY / path
+
+
 @contextmanager
 def moved_into_place(path):
     """A hidden file beside `path` to write; it gets its name when the block ends without error.

@@ -48,14 +48,18 @@ def sha256(path):
     """SHA-256 of a file, or of a folder's files in the order of their names.
 
     Args:
-        path: file or folder; hidden and temporary files of a folder are left out.
+        path: file or folder; what is hidden in a folder (`.DS_Store`, marks that Snakemake leaves)
+            is left out, as it is not part of a store.
     """
     digest = hashlib.sha256()
     if path.is_file():
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     for file in sorted(p for p in path.rglob("*") if p.is_file()):
-        digest.update(file.relative_to(path).as_posix().encode() + b"\0")
+        name = file.relative_to(path)
+        if any(part.startswith(".") for part in name.parts):
+            continue
+        digest.update(name.as_posix().encode() + b"\0")
         digest.update(bytes.fromhex(sha256(file)))
     return digest.hexdigest()
 
@@ -71,9 +75,12 @@ def _digests(study):
 
 
 def commit():
-    """Commit of the code, with `-dirty` where files differ from it; None outside a checkout."""
+    """Commit of the code, `-dirty` where files differ from it; None without git or a checkout."""
     command = ["git", "-C", str(paths.REPOSITORY), "describe", "--always", "--dirty", "--abbrev=40"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:  # a machine without git
+        return None
     return done.stdout.strip() or None
 
 

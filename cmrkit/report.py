@@ -100,7 +100,8 @@ def _page(folder, name, minutes):
     notebook.metadata.pop("widgets", None)  # a page would fetch scripts to show the rater's state
     exporter = HTMLExporter(mathjax_url="", require_js_url="", embed_images=True)
     body, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": name}})
-    (folder / f"{name}.html").write_text(body)
+    with paths.moved_into_place(folder / f"{name}.html") as draft:
+        draft.write_text(body)
     heading = notebook.cells[0].source.splitlines()
     figures = sorted((folder / "figures").glob(f"figure{int(name[:2])}*.png"))
     return {

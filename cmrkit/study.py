@@ -9,9 +9,10 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
+from cmrkit.facts import read_facts
 from cmrkit.params import COMMON, SECTIONS
-from cmrkit.paths import NOTEBOOKS
-from cmrkit.release.facts import read_facts
+from cmrkit.paths import NOTEBOOKS, given_path
+from cmrkit.sections import check_sections
 
 NOT_RECEIVED = ("02_pggan_training", "05_memorisation_audit")  # need the sender's patients
 
@@ -64,16 +65,21 @@ def load_study(path, overrides=None):
     for section in tree:
         if section not in names:
             raise ParameterError(_unknown(path, section, ("common", *names), "section"))
-    return {name: _fill(path, name, common, tree.get(name) or {}) for name in names}
+    filled = {name: _fill(path, name, common, tree.get(name, {})) for name in names}
+    try:
+        check_sections(filled)
+    except ValueError as error:
+        raise ParameterError(f"{path}: {error}") from None
+    return filled
 
 
 def _fit_to_bundle(path, tree):
     """Give a study the views, size and field of view of the frames it receives."""
     bundle = tree["03_synthetic_cohort"].get("bundle")
-    if not bundle or not Path(bundle).is_dir():
+    if not isinstance(bundle, str) or not bundle or not given_path(bundle).is_dir():
         return  # the schema will say so
     try:
-        facts = read_facts(bundle)
+        facts = read_facts(given_path(bundle))
     except ValueError as error:
         raise ParameterError(f"{path}: 03_synthetic_cohort.bundle: {error}") from None
     views = [view for view, count in facts["frames"].items() if count]
@@ -93,18 +99,19 @@ def _fit_to_bundle(path, tree):
 
 
 def check_notebook(name, namespace):
-    """Check the parameters of a notebook that was started by hand.
+    """Check the parameters of a notebook that was started by hand, and make its paths absolute.
 
     Args:
         name: notebook, e.g. `01_cohort`.
-        namespace: the notebook's `globals()`.
+        namespace: the notebook's `globals()`; its paths are replaced.
 
     Raises:
         ParameterError: one line with key, value and remedy.
     """
     model = SECTIONS[name]
     values = {k: namespace[k] for k in model.model_fields if k in namespace}
-    _validate(f"notebooks/{name}.ipynb", name, model, values)
+    checked = _validate(f"notebooks/{name}.ipynb", name, model, values)
+    namespace.update(checked.model_dump(include=set(values)))
 
 
 def _fill(path, name, common, own):
@@ -120,12 +127,37 @@ def _read(path):
         known = sorted(p.stem for p in path.parent.glob("*.yaml"))
         raise ParameterError(f"{path}: no such study; there are: {', '.join(known) or 'none'}")
     try:
-        tree = yaml.safe_load(path.read_text()) or {}
+        tree = yaml.load(path.read_text(encoding="utf-8"), _EachKeyOnce) or {}
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise ParameterError(f"{path}: byte {byte:#x} is not UTF-8; save it as UTF-8") from None
     except yaml.YAMLError as error:
         raise ParameterError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(tree, dict) or not all(isinstance(v or {}, dict) for v in tree.values()):
+    except _DoubledKey as error:
+        raise ParameterError(f"{path}: {error}") from None
+    sections = tree.values() if isinstance(tree, dict) else [tree]
+    if not all(values is None or isinstance(values, dict) for values in sections):
         raise ParameterError(f"{path}: expected sections (common, {NOTEBOOKS[0]}, ...) with keys")
     return {section: values or {} for section, values in tree.items()}
+
+
+class _DoubledKey(ValueError):
+    pass
+
+
+class _EachKeyOnce(yaml.SafeLoader):
+    """YAML that does not drop the first of two equal keys without a word, as PyYAML does."""
+
+    def construct_mapping(self, node, deep=False):
+        seen = {}
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise _DoubledKey(
+                    f"line {key.start_mark.line + 1}: {key.value} stands in line "
+                    f"{seen[key.value]} already; put both into one"
+                )
+            seen[key.value] = key.start_mark.line + 1
+        return super().construct_mapping(node, deep)
 
 
 def _check_names(path, section, values, known):

@@ -125,8 +125,9 @@ def test_a_damaged_or_foreign_bundle_is_refused_with_one_line(bundle, tmp_path, 
     assert tree_bytes(tmp_path / "synthetic") == before, "what was received before stays"
 
 
-def test_a_study_that_receives_takes_views_size_and_field_of_view_from_the_bundle(bundle):
-    study = load_study(RECEIVED, {"data": str(bundle)})
+def test_a_study_that_receives_takes_views_size_and_field_of_view_from_the_bundle(bundle, tmp_path):
+    params = with_keys(tmp_path, s04_plausibility_audit={"reading_frames": 8})
+    study = load_study(params, {"data": str(bundle)})
     assert study["01_cohort"]["resolution"] == 16
     assert study["01_cohort"]["fov_mm"] == 128.0
     assert study["06_unet_comparison"]["views"] == VIEWS

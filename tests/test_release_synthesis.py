@@ -108,6 +108,27 @@ def test_a_killed_run_goes_on_without_a_frame_lost_or_doubled(study, tmp_path):
     assert cohort_bytes(unbroken) == cohort_bytes(study)
 
 
+def test_a_kill_while_the_old_pixels_are_replaced_costs_no_frame(study, tmp_path, monkeypatch):
+    write_synthetic_cohort(replace(plan(study), seed=4), study)
+
+    def killed(folder, pixels, table):
+        (folder / "frames.parquet").unlink(missing_ok=True)
+        raise KeyboardInterrupt  # while the folder of the old pixels is emptied
+
+    monkeypatch.setattr(synthesis, "move_into_place", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_synthetic_cohort(plan(study), study)
+    monkeypatch.undo()
+    monkeypatch.setattr(synthesis, "BLOCK_FRAMES", 16)
+    monkeypatch.setattr(synthesis, "sample", None)  # all frames are made
+    write_synthetic_cohort(plan(study), study)
+    monkeypatch.undo()
+    monkeypatch.setattr(synthesis, "BLOCK_FRAMES", 16)
+    other = finished_generator(tmp_path / "other")
+    write_synthetic_cohort(plan(other), other)
+    assert cohort_bytes(other) == cohort_bytes(study)
+
+
 def test_a_block_half_written_is_written_again(study, tmp_path):
     whole = plan(study)
     make_blocks(whole, study)

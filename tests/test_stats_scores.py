@@ -58,6 +58,18 @@ def test_a_path_may_start_at_home_or_in_the_repository(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"", "empty; a score table has frame_id"), (b"\xfc,view", "byte 0xfc is not UTF-8; save")],
+)
+def test_an_unreadable_table_is_refused_by_its_path(tmp_path, content, says):
+    path = tmp_path / "scores.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=says) as error:
+        read_scores(path)
+    assert str(error.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize(
     ("columns", "says"),
     [
         ({"view": ["sax", "sax", "sax", "3ch"]}, "view: '3ch' is not known; use 4ch, 2ch, sax"),

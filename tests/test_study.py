@@ -4,8 +4,8 @@ import pytest
 import yaml
 
 from cmrkit import paths
+from cmrkit.facts import KIND
 from cmrkit.params import SECTIONS
-from cmrkit.release.facts import KIND
 from cmrkit.study import ParameterError, check_notebook, load_study
 
 STUDIES = sorted((paths.REPOSITORY / "params").glob("*.yaml"))
@@ -43,6 +43,15 @@ def write(tmp_path, text):
         ("07_significance: {scores: no.csv}", ["07_significance.scores", "'no.csv'"]),
         ("seed: 3", ["mine.yaml", "sections"]),
         ("common: [", ["mine.yaml", "not YAML"]),
+        ("02_pggan_training: false", ["mine.yaml", "sections"]),
+        (
+            "06_unet_comparison: {unet_steps: 9}\ncommon: {}\n06_unet_comparison: {unet_seeds: 3}",
+            ["line 3: 06_unet_comparison stands in line 1 already", "put both into one"],
+        ),
+        (
+            "02_pggan_training:\n  train_kimg: 9.0\n  train_kimg: 1.0",
+            ["line 3: train_kimg stands in line 2 already"],
+        ),
     ],
 )
 def test_a_wrong_parameter_stops_with_one_line_that_names_it(tmp_path, text, says):
@@ -51,6 +60,46 @@ def test_a_wrong_parameter_stops_with_one_line_that_names_it(tmp_path, text, say
     message = str(error.value)
     assert "\n" not in message
     assert all(part in message for part in ["mine.yaml", *says]), message
+
+
+def test_a_file_that_is_not_utf_8_is_refused_with_one_line(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_bytes("common: {seed: 1} # für Münster".encode("latin-1"))
+    with pytest.raises(ParameterError, match=r"mine.yaml: byte 0xfc is not UTF-8; save it as"):
+        load_study(path)
+
+
+def test_paths_are_made_absolute_from_home_from_here_or_from_the_repository(tmp_path, monkeypatch):
+    home, repository, notebooks = (tmp_path / name for name in ("home", "kit", "kit/notebooks"))
+    for folder in (home / "set", repository / "data" / "set", notebooks):
+        folder.mkdir(parents=True)
+    (repository / "scores.csv").touch()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setattr(paths, "REPOSITORY", repository)
+    text = """
+common: {views: [sax]}
+01_cohort: {source: chla, data: data/set, external_source: acdc, external_data: ~/set,
+            real_data: [chla=~/set]}
+06_unet_comparison: {drawings: ~/drawn}
+07_significance: {scores: scores.csv}"""
+    for place in (notebooks, repository):  # JupyterLab runs notebooks in their own folder
+        monkeypatch.chdir(place)
+        study = load_study(write(tmp_path, text))
+        assert study["01_cohort"]["data"] == str(repository / "data" / "set")
+        assert study["01_cohort"]["external_data"] == str(home / "set")
+        assert study["01_cohort"]["real_data"] == [f"chla={home / 'set'}"]
+        assert study["06_unet_comparison"]["drawings"] == str(home / "drawn")
+        assert study["07_significance"]["scores"] == str(repository / "scores.csv")
+
+
+def test_a_bundle_at_home_tells_its_views(tmp_path, monkeypatch):
+    facts = {"kind": KIND, "frames": {"2ch": 99}, "resolution": 64, "spacing_mm": 2.0, "audits": {}}
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "bundle.json").write_text(json.dumps(facts))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    text = "03_synthetic_cohort: {synthetic_source: bundle, bundle: ~/bundle}"
+    made = load_study(write(tmp_path, text))["03_synthetic_cohort"]
+    assert (made["views"], made["bundle"]) == (["2ch"], str(tmp_path / "bundle"))
 
 
 def test_a_patient_in_two_stated_roles_is_refused(tmp_path):
@@ -97,7 +146,7 @@ def test_every_committed_study_is_valid(path, tmp_path):
     received = tree.get("03_synthetic_cohort", {}).get("synthetic_source") == "bundle"
     simulated = tree.get("01_cohort", {}).get("source", "simulated") == "simulated"
     if received:
-        facts = {"kind": KIND, "frames": {"sax": 9}, "resolution": 64, "spacing_mm": 2.65625,
+        facts = {"kind": KIND, "frames": {"sax": 99}, "resolution": 64, "spacing_mm": 2.65625,
                  "audits": {}}  # fmt: skip
         (tmp_path / "bundle.json").write_text(json.dumps(facts))
     load_study(path, {"data": "" if simulated and not received else str(tmp_path)})
@@ -106,6 +155,9 @@ def test_every_committed_study_is_valid(path, tmp_path):
 def test_a_notebook_started_by_hand_checks_its_own_cell():
     values = {"study": "quick", "seed": 1, "margin": 0.01, "alpha": 0.05, "scores": "", "x": object}
     check_notebook("07_significance", values)
+    values["scores"] = "reports/reference/example_scores.csv"
+    check_notebook("07_significance", values)
+    assert values["scores"] == str(paths.REPOSITORY / "reports/reference/example_scores.csv")
     with pytest.raises(ParameterError, match=r"07_significance.margin: -1"):
         check_notebook("07_significance", values | {"margin": -1})
 

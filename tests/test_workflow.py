@@ -2,7 +2,9 @@ import json
 import os
 import re
 
+import nbformat
 import pytest
+import yaml
 from kit import copy_kit, run_in
 
 from cmrkit import paths
@@ -61,6 +63,9 @@ def test_a_finished_study_is_released_without_a_further_word(finished):
     facts = json.loads((bundle / "bundle.json").read_text())
     assert sum(facts["frames"].values()) + sum(facts["left_out"].values()) == 64
     assert (bundle / "SHA256SUMS").exists()
+    done = workflow(finished, "release", formats="nonsense", licence="")
+    assert done.returncode != 0
+    assert (bundle / "SHA256SUMS").exists(), "the bundle stays until another one is whole"
 
 
 def test_nothing_runs_again_without_a_change(finished):
@@ -82,6 +87,30 @@ def test_an_edited_module_runs_the_notebooks_that_use_it(finished):
     module = finished / "cmrkit" / "figures" / "significance.py"
     module.write_text(module.read_text() + "\n# edited\n")
     assert would_run(finished) == {"significance", "report"}
+
+
+def test_an_edited_style_draws_every_figure_again(finished):
+    module = finished / "cmrkit" / "figures" / "style.py"
+    kept = module.read_text()
+    module.write_text(kept + "\n# edited\n")
+    assert would_run(finished) == ALL
+    module.write_text(kept)
+
+
+def test_a_study_may_be_named_by_a_number(finished):
+    (finished / "params" / "2024.yaml").write_text("")
+    assert would_run(finished, study=2024) == ALL
+
+
+def test_a_training_in_several_processes_asks_slurm_for_as_many_gpus(finished):
+    (finished / "params" / "two.yaml").write_text("02_pggan_training: {processes: 2}\n")
+    rules = (finished / "Snakefile").read_text()
+    silent = re.sub(r"^ +message: .*\n", "", rules, flags=re.M)  # Snakemake then lists resources
+    (finished / "Silent").write_text(silent)
+    listing = workflow(finished, "pggan_training", "-s", "Silent", "--dry-run", study="two")
+    assert "gres=gpu:2" in listing.stdout + listing.stderr
+    profile = yaml.safe_load((finished / "profiles" / "slurm" / "config.yaml").read_text())
+    assert "gres" not in profile["set-resources"]["pggan_training"]
 
 
 def test_a_wrong_parameter_stops_before_anything_runs(finished):
@@ -112,3 +141,42 @@ def test_a_failing_notebook_keeps_its_traceback(finished):
     assert done.returncode != 0
     assert len(done.stderr.strip().splitlines()) < 6, done.stderr
     assert "Traceback" in (finished / "reports" / "ci" / "07_significance.ipynb").read_text()
+
+
+def test_snakemake_is_told_to_remove_nothing_in_work_but_marks(finished):
+    listing = workflow(finished, "--summary")
+    made = [line.split("\t")[0] for line in listing.stdout.splitlines()[1:]]
+    assert made, listing.stderr
+    assert all(name.endswith(".finished") for name in made if "/work/" in name), made
+
+
+def written(cohort):
+    """When the frame table and each file of pixels was written."""
+    files = [cohort / "frames.parquet", *sorted((cohort / "frames.zarr").rglob("*"))]
+    return {str(file): file.stat().st_mtime_ns for file in files}
+
+
+def test_a_rerun_that_fails_keeps_the_frames_of_the_first_run_and_the_next_one_takes_them(finished):
+    made = finished / "work" / "ci" / "synthetic"
+    source = finished / "notebooks" / "03_synthetic_cohort.ipynb"
+    kept, before = source.read_text(), written(made)
+    broken = nbformat.reads(kept, as_version=4)
+    broken.cells.append(nbformat.v4.new_code_cell("no_such_name"))
+    nbformat.write(broken, source)
+    failed = workflow(finished, "synthetic_cohort")
+    source.write_text(kept.replace("Exercises", "Exercises for you"))
+    assert failed.returncode != 0
+    assert "NameError" in failed.stderr
+    assert written(made) == before
+    assert workflow(finished, "synthetic_cohort").returncode == 0
+    assert written(made) == before
+
+
+def test_scores_made_by_hand_are_judged_anew_and_lost_ones_made_anew(finished):
+    table = finished / "work" / "ci" / "scores" / "scores.parquet"
+    os.utime(table)
+    assert {"significance", "report"} <= would_run(finished, study="ci")
+    mark = table.with_name("scores.parquet.finished")
+    assert mark.read_text() == f"{table.stat().st_mtime_ns}\n"
+    table.unlink()
+    assert "unet_comparison" in would_run(finished)

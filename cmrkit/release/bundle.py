@@ -15,11 +15,11 @@ import pandas as pd
 
 from cmrkit import paths
 from cmrkit.cohort.frames import fully_labelled, read_frames
+from cmrkit.facts import BUNDLE, KIND
 from cmrkit.pggan.sampling import load_generator
 from cmrkit.provenance import sha256
 from cmrkit.release.card import write_card
 from cmrkit.release.checksums import write_checksums
-from cmrkit.release.facts import BUNDLE, KIND
 from cmrkit.release.formats import FORMATS, write_format
 from cmrkit.release.synthesis import PLAN, copy_frames
 from cmrkit.study import ParameterError, add_arguments, load_from_arguments

@@ -6,8 +6,8 @@ import pyarrow.parquet as pq
 import zarr
 
 from cmrkit.cohort.frames import SYNTHETIC_SCHEMA, check_frames, read_frames
+from cmrkit.facts import read_facts
 from cmrkit.release.checksums import NAME, check_checksums
-from cmrkit.release.facts import read_facts
 from cmrkit.release.synthesis import copy_frames
 
 

@@ -76,6 +76,11 @@ class Plan:
         """[count] view of every frame."""
         return np.repeat(list(self.frames), list(self.frames.values()))
 
+    @property
+    def text(self):
+        """As it is written to `plan.json`."""
+        return json.dumps(asdict(self), indent=1) + "\n"
+
     def indices(self, block):
         """Frame numbers of a block."""
         return range(block * self.block, min((block + 1) * self.block, self.count))
@@ -212,8 +217,7 @@ def _making(plan, folder):
     It is made under another name and renamed, so that of several processes that start together
     each finds it whole.
     """
-    text = json.dumps(asdict(plan), indent=1) + "\n"
-    making = folder / f"making-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    making = folder / f"making-{hashlib.sha256(plan.text.encode()).hexdigest()[:12]}"
     if (making / "frames.zarr").exists():
         return making
     shutil.rmtree(making, ignore_errors=True)  # of a run that was killed while it finished
@@ -231,7 +235,6 @@ def _making(plan, folder):
                 dtype="uint8",
             )
         (new / "done").mkdir()
-        (new / PLAN).write_text(text)
         with suppress(OSError):  # another process was faster
             new.rename(making)
     return making
@@ -259,7 +262,8 @@ def _finish(plan, folder):
     table = making / "frames.parquet"
     write_frames(_frame_table(plan), table, SYNTHETIC_SCHEMA)
     (folder / "frames.parquet").unlink(missing_ok=True)  # belongs to the plan before
-    (making / PLAN).replace(folder / PLAN)
+    with paths.moved_into_place(folder / PLAN) as draft:
+        draft.write_text(plan.text)
     move_into_place(folder, making / "frames.zarr", table)
     for other in folder.glob("making-*"):
         shutil.rmtree(other)

@@ -2,7 +2,6 @@
 
 import difflib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -45,9 +44,8 @@ def read_scores(path):
 
     Args:
         path: CSV or parquet; one row a frame, arm, seed and label, with the columns `KEYS` and at
-            least one of `METRICS`. A score that is not defined (both masks empty) is NaN. `~` is
-            the home folder; a relative path that is not there is looked for in the repository,
-            since JupyterLab runs notebooks in their own folder.
+            least one of `METRICS`. A score that is not defined (both masks empty) is NaN. The path
+            is read as by `paths.given_path`.
 
     Returns:
         DataFrame as `check_scores` leaves it.
@@ -56,22 +54,28 @@ def read_scores(path):
         FileNotFoundError: there is no such file.
         ValueError: the file is neither CSV nor parquet, or breaks the contract.
     """
-    path = Path(path).expanduser()
-    if not path.is_file():
-        path = paths.REPOSITORY / path  # an absolute path stays what it is
+    path = paths.given_path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no score table; run notebook 06, or check the path")
-    if path.suffix == ".parquet":
-        scores = pd.read_parquet(path)
-    elif path.suffix == ".csv":
-        names = dict.fromkeys(("frame_id", "patient_id", "arm"), str)  # "007" is not the number 7
-        scores = pd.read_csv(path, dtype=names)
-    else:
-        raise ValueError(f"{path}: {path.suffix!r} is not known; give the score table as .csv")
     try:
-        return check_scores(scores)
+        return check_scores(_read_table(path))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _read_table(path):
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path)
+    if path.suffix != ".csv":
+        raise ValueError(f"{path.suffix!r} is not known; give the score table as .csv")
+    names = dict.fromkeys(("frame_id", "patient_id", "arm"), str)  # "007" is not the number 7
+    try:
+        return pd.read_csv(path, dtype=names)
+    except pd.errors.EmptyDataError:
+        raise ValueError(f"empty; a score table has {', '.join(KEYS)}") from None
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise ValueError(f"byte {byte:#x} is not UTF-8; save the table as UTF-8") from None
 
 
 def check_scores(scores):
