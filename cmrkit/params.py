@@ -213,8 +213,8 @@ class SyntheticSection(Views):
         ge=16, le=10_000_000,
     )  # fmt: skip
     truncation: float = key(
-        0.0, "latents are drawn within this many SDs; 0 for no limit", "SD",
-        "Choice: none, as the paper names none", ge=0, le=5,
+        1.0, "share of the latent's length that is kept; less: more alike frames",
+        "", "Karras 2019 (StyleGAN), truncation trick", gt=0, le=1,
     )  # fmt: skip
     shards: int = key(
         1, "jobs or processes that share the making; the frames do not depend on it", "jobs",

@@ -86,12 +86,23 @@ def test_latents_are_standard_normal():
     assert z.std() == pytest.approx(1, abs=0.02)
 
 
-def test_truncation_bounds_latents_and_leaves_those_within():
-    free, bound = sampling.latents(3, range(50), 64), sampling.latents(3, range(50), 64, 1.5)
-    within = np.abs(free) <= 1.5
-    assert np.abs(bound).max() <= 1.5
-    assert np.array_equal(bound[within], free[within])
-    assert not within.all()
+def test_truncation_draws_frames_towards_a_typical_one(tmp_path):
+    generator = sampling.load_generator(write_generator(tmp_path / "g.safetensors"))
+    generator.network.dense.bias.normal_()  # 0 before any training: there is no typical frame
+
+    def spread(truncation):
+        frames = sampling.sample(generator, 1, range(64), ["sax"] * 64, truncation)[0]
+        return frames.astype(float).std(axis=0).mean()
+
+    whole, half, least = spread(1.0), spread(0.5), spread(0.01)
+    assert least < 0.1 * whole
+    assert least < half < 0.8 * whole
+
+
+@pytest.mark.parametrize("truncation", [0.0, -0.5, 1.5])
+def test_truncation_out_of_range_is_refused(generator, truncation):
+    with pytest.raises(ValueError, match=f"truncation: {truncation}; give a share above 0"):
+        sampling.sample(generator, 1, [0], ["sax"], truncation)
 
 
 def test_interpolation_starts_and_ends_at_the_two_frames(generator):

@@ -107,7 +107,11 @@ def level_frames(data, resolution, chunk=64):
         smoothed over 3 x 3 pixels.
 
     Choice: soft borders at full size too. A generator draws no hard step, so by hard ones the
-    discriminator tells patients' maps without looking at the heart. SMOOTHED
+    discriminator tells patients' maps without looking at the heart. In two seeds of the quick
+    recipe each, hard and soft: finest sliced Wasserstein distance 55, 49 and 45, 46 (four-chamber),
+    86, 87 and 71, 74 (short axis); implausible by the automated reader 28, 57 and 22, 50 %, 17, 50
+    and 5, 13 %; mean Dice of a U-Net trained on the frames 0.90, 0.90 and 0.92, 0.91, 0.85, 0.88
+    and 0.87, 0.87.
     """
     labels = torch.tensor(data.labels, dtype=torch.uint8)
     factor = data.image.shape[-1] // resolution

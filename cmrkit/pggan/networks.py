@@ -99,9 +99,20 @@ class Generator(Network):
         """
         return self.draw(self.start(z, view), resolution, alpha)
 
-    def start(self, z, view):
-        """Latents and views, as for `forward`, to feature maps [N, W, 4, 4]."""
-        z = pixel_norm(z)
+    def start(self, z, view, truncation=1.0):
+        """Latents and views, as for `forward`, to feature maps [N, W, 4, 4].
+
+        Args:
+            z, view: as for `forward`.
+            truncation: how much of the normalised latent's length is kept, above 0 up to 1: the
+                less, the more typical and alike the frames.
+
+        Choice: the latent is shortened after it was normalised. That is the truncation of Karras et
+        al. 2019 (StyleGAN, appendix B), which draws towards a mean: the first layer is linear in
+        the latent, whose mean is 0. To redraw large components (Brock et al. 2019) does nothing
+        here, as the latent gets its length back when it is normalised.
+        """
+        z = truncation * pixel_norm(z)
         if self.n_views > 1:
             z = torch.cat([z, F.one_hot(view, self.n_views).to(z.dtype)], dim=1)
         x = self.dense(z).reshape(len(z), -1, 4, 4)

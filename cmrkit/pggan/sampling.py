@@ -65,28 +65,24 @@ def load_generator(path, device="cpu"):
     )
 
 
-def latents(seed, indices, size, truncation=None):
+def latents(seed, indices, size):
     """Latents by seed and index, whatever else is sampled with them.
 
     Args:
         seed: of the cohort.
         indices: n frame numbers from 0.
         size: of a latent.
-        truncation: components are drawn within this many SDs; None for no limit.
 
     Returns:
         [n, size] float32.
     """
     z = np.empty((len(indices), size), np.float32)
     for row, index in zip(z, indices, strict=True):
-        rng = np.random.default_rng([seed, int(index)])
-        row[:] = rng.standard_normal(size, dtype=np.float32)
-        while truncation and (outside := np.abs(row) > truncation).any():
-            row[outside] = rng.standard_normal(outside.sum(), dtype=np.float32)
+        row[:] = np.random.default_rng([seed, int(index)]).standard_normal(size, dtype=np.float32)
     return z
 
 
-def sample(generator, seed, indices, views, truncation=None):
+def sample(generator, seed, indices, views, truncation=1.0):
     """Make labelled frames.
 
     Args:
@@ -94,19 +90,21 @@ def sample(generator, seed, indices, views, truncation=None):
         seed: of the cohort.
         indices: n frame numbers from 0; a frame keeps its number in any order and batch.
         views: n view names.
-        truncation: latents are drawn within this many SDs; None for no limit.
+        truncation: as in `Generator.start`; 1 for all the variety there is.
 
     Returns:
         images: [n, R, R] uint8.
         masks: [n, R, R] uint8, label numbers of the recipe.
 
     Raises:
-        ValueError: a view that the generator was not trained on, or not as many views as indices.
+        ValueError: a view that the generator was not trained on, not as many views as indices, or a
+            truncation out of range.
     """
+    if not 0 < truncation <= 1:
+        raise ValueError(f"truncation: {truncation}; give a share above 0, 1 for none")
     if len(views) != len(indices):
         raise ValueError(f"views: {len(views)} given; give one for each of {len(indices)} indices")
-    z = latents(seed, indices, generator.recipe.latent, truncation)
-    return render(generator, z, views)
+    return render(generator, latents(seed, indices, generator.recipe.latent), views, truncation)
 
 
 def interpolate(generator, seed, index_a, index_b, view, steps):
@@ -128,13 +126,14 @@ def interpolate(generator, seed, index_a, index_b, view, steps):
     return render(generator, z.astype(np.float32), [view] * steps)
 
 
-def render(generator, z, views):
+def render(generator, z, views, truncation=1.0):
     """Frames of given latents.
 
     Args:
         generator: TrainedGenerator.
         z: [n, latent] float32.
         views: n view names.
+        truncation: as in `sample`.
 
     Returns:
         images, masks: [n, R, R] uint8.
@@ -155,7 +154,7 @@ def render(generator, z, views):
     def draw_chunk(start):
         part = slice(start, start + CHUNK)
         v = view[part].to(generator.device)
-        image, label = draw_frames(generator, z[part].to(generator.device), v)
+        image, label = draw_frames(generator, z[part].to(generator.device), v, truncation)
         images[part], masks[part] = image, numbers[label.long()]
 
     starts = range(0, n, CHUNK)
@@ -168,20 +167,21 @@ def render(generator, z, views):
 
 
 @torch.inference_mode()
-def draw_frames(generator, z, view):
+def draw_frames(generator, z, view, truncation=1.0):
     """The generator's answer to some latents.
 
     Args:
         generator: TrainedGenerator.
         z: [N, latent] float32, on its device.
         view: [N] int64, position of the view in the recipe.
+        truncation: as in `sample`.
 
     Returns:
         image, label: [N, R, R] uint8 each, as from `decode`.
     """
     network, r = generator.network, generator.resolution
     alpha = generator.alpha if generator.alpha < 1 else None
-    x, allowed = network.start(z, view), generator.allowed[view]
+    x, allowed = network.start(z, view, truncation), generator.allowed[view]
     if r <= WHOLE or x.device.type != "cpu":
         return decode(network.draw(x, r, alpha), allowed)
     part = max(1, PART_PIXELS // r**2)

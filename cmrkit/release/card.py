@@ -39,7 +39,8 @@ Label numbers: {{ numbered }}. Frames are single: no two of them are phases or s
   {{ "%.3g" | format(training.kimg) }} thousand training images, {{ loss }} loss, whose
   averaged weights drew the frames. It draws image and labels together; nobody corrected them.
 - Frame *n* follows from seed {{ seed }} and its number alone\
-{% if truncation %}; latents were truncated at {{ truncation }} SD{% endif %}.
+{% if truncation < 1 %}; latents were shortened to {{ truncation }} of their length, so that frames
+are more typical and more alike{% endif %}.
 - Generator: SHA-256 `{{ generator }}`. Kit: cmrkit {{ kit }}{% if commit %}, commit \
 `{{ commit }}`{% endif %}. Study "{{ study }}", finished {{ written[:10] }}.
 

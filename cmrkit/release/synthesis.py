@@ -54,7 +54,7 @@ class Plan:
 
     generator: str
     seed: int
-    truncation: float | None
+    truncation: float
     frames: dict[str, int]
     labels: dict[str, list[int]]
     spacing_mm: float | None
@@ -86,7 +86,7 @@ class Plan:
         return range(block * self.block, min((block + 1) * self.block, self.count))
 
 
-def plan_cohort(study_folder, seed, views, frames, truncation=None):
+def plan_cohort(study_folder, seed, views, frames, truncation=1.0):
     """Plan the synthetic cohort of a study whose generator is trained.
 
     Args:
@@ -94,7 +94,7 @@ def plan_cohort(study_folder, seed, views, frames, truncation=None):
         seed: study seed.
         views: names of the views; they share the frames evenly.
         frames: frames in all.
-        truncation: as in `pggan.sampling.sample`; 0 or None for no limit.
+        truncation: as in `pggan.sampling.sample`.
 
     Raises:
         FileNotFoundError: the cohort or the generator is not there yet.
@@ -109,7 +109,7 @@ def plan_cohort(study_folder, seed, views, frames, truncation=None):
     return Plan(
         generator=tensor_file.digest(path),
         seed=seed,
-        truncation=truncation or None,
+        truncation=truncation,
         frames=dict(zip(views, shares, strict=True)),
         labels={view: list(compress(generator.recipe.labels, drawn[view])) for view in views},
         spacing_mm=None if np.isnan(spacing) else spacing,

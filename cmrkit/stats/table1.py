@@ -22,8 +22,8 @@ PUBLISHED = paths.REPOSITORY / "reports" / "reference" / "published_table1.csv"
 _CAPTION = (
     "Segmentation of the external patients by {who}. Median [interquartile range]; shift: "
     "Hodges-Lehmann estimate, {arm} less {reference}, with its {confidence} interval; p: Wilcoxon "
-    "signed-rank test. This study: {note}patients are the units, p with Holm's correction beside the "
-    "uncorrected p over frames; equivalent or within margin: two one-sided tests at {alpha:g} "
+    "signed-rank test. This study: {note}patients are the units, p with Holm's correction beside "
+    "the uncorrected p over frames; equivalent or within margin: two one-sided tests at {alpha:g} "
     "show a shift of less than {margin:g} either way. Published: Diller et al., BMC Medical "
     "Imaging 2020;20:113."
 )

@@ -59,7 +59,7 @@ def main():
             network_alone(generator, given.frames)
             forward.append(given.frames / (time.perf_counter() - began))
             plan = Plan(
-                generator=tensor_file.digest(path), seed=seed, truncation=None,
+                generator=tensor_file.digest(path), seed=seed, truncation=1.0,
                 frames={view: given.frames // 2 for view in VIEWS},
                 labels={view: list(LABELS) for view in VIEWS}, spacing_mm=1.0,
                 resolution=given.resolution, block=BLOCK_FRAMES,
