@@ -77,7 +77,7 @@ class RunFolder:
         """
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         self.grids.mkdir(exist_ok=True)
-        if not (self.path / "recipe.json").exists():
+        if not images_shown:  # later readers may be at it
             self.recipe.save(self.path / "recipe.json")
         for leftover in self.checkpoints.glob(".*.tmp"):
             leftover.unlink()

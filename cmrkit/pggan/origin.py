@@ -32,17 +32,17 @@ def remark(folder, trained_by, finished):
 
     Args:
         folder: of the run.
-        trained_by: list of dicts like `PRESENT`, in the order of training; [] where the run was
-            begun before they were recorded.
+        trained_by: list of dicts like `PRESENT`, in the order of training; what was not recorded
+            is not known to differ.
         finished: whether nothing is left to train.
     """
-    if trained_by == [PRESENT]:
-        return None
     differ = [
         "other sources" if name == "sources" else f"{name} {', '.join(sorted(before))}, now {now}"
         for name, now in PRESENT.items()
-        if (before := {str(code.get(name)) for code in trained_by} or {"unknown"}) != {str(now)}
+        if (before := {str(code[name]) for code in trained_by if name in code}) - {str(now)}
     ]
+    if not differ:
+        return None
     what = "finished with" if finished else "goes on from"
     return (
         f"{folder}: {what} weights that were trained otherwise ({'; '.join(differ)}); "

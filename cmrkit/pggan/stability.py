@@ -2,7 +2,7 @@
 
 import math
 
-ALIKE = 0.8  # see `Watch.diversity`; Choice: half-trained frames reach 0.5, a collapsed view 0.9
+ALIKE = 0.8  # see `Watch.diversity`; Choice: half-trained frames reach 0.6, a collapsed view 0.9
 SATURATED_LOSS = 0.01  # of the logistic discriminator: it is never wrong any more
 DIVERGED_SCORE = 1e4  # of the Wasserstein critic, which the drift term keeps near 0
 PATIENCE_TICKS = 3  # in a row, before training is stopped
@@ -69,7 +69,7 @@ def _faults(recipe, line):
         )
     if recipe.loss == "wgan-gp" and abs(line["score_real"]) > DIVERGED_SCORE:
         found["diverged"] = "the critic's scores run away", "a lower learning_rate"
-    if line["alike"] > ALIKE:
+    if line.get("alike", 0) > ALIKE:  # not recorded by the first versions
         found["alike"] = (
             f"the frames of a view repeat themselves (MS-SSIM {line['alike']:.0%} of the way from "
             "patients' own to 1)",
