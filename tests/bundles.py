@@ -14,7 +14,7 @@ from cmrkit.pggan import tensor_file
 from cmrkit.pggan.networks import Generator
 from cmrkit.pggan.weights import KIND, network_state
 from cmrkit.provenance import sha256
-from cmrkit.release.bundle import AUDITS
+from cmrkit.release.bundle import AUDITS, REPORTED
 from cmrkit.release.synthesis import plan_cohort, write_synthetic_cohort
 
 
@@ -64,7 +64,7 @@ def finished_study(study, frames=40, copies=(3, 21)):
     )
     record = {
         "commit": "abc123", "written": "2026-11-25T18:00:00+00:00",
-        "sha256": {"synthetic/frames.zarr": sha256(work / "synthetic" / "frames.zarr")},
+        "sha256": {name: sha256(work / name) for name in REPORTED},
     }  # fmt: skip
     (paths.report_folder(study) / "provenance.json").write_text(json.dumps(record))
     ids = read_frames(work / "synthetic")["frame_id"]

@@ -10,13 +10,19 @@ import numpy as np
 import pandas as pd
 import pydicom
 import pytest
+import torch
+import zarr
 from bundles import finished_study, tree_bytes
-from pggan_runs import VIEWS
+from pggan_runs import VIEWS, tiny_recipe
 from PIL import Image
 
 from cmrkit import paths
-from cmrkit.cohort.frames import read_frames
+from cmrkit.cohort.frames import read_frames, write_frames
+from cmrkit.cohort.readers.nifti import read_volume
 from cmrkit.cohort.store import load_pixels
+from cmrkit.pggan import tensor_file
+from cmrkit.pggan.networks import Generator
+from cmrkit.pggan.weights import KIND, network_state
 from cmrkit.release.bundle import ReleaseError, make_bundle
 from cmrkit.release.checksums import check_checksums
 from cmrkit.release.synthesis import plan_cohort, write_synthetic_cohort
@@ -69,6 +75,7 @@ def test_the_card_says_how_on_what_audits_limits_and_licence(bundle):
         "what verdicts found", "what memorisation_verdict found", "what plausibility_verdict found",
         "| 4ch | 19 | 1 | LV, RV |", "| 4ch | 4 | 4 | simulated | simulated ToF |", "2 of 40",
         "must not be used for", "CC-BY-4.0", "abc123", "16 x 16", "8 mm a pixel", "seed 3", "0.40",
+        "zarr 3.0.6 or newer",
     ):  # fmt: skip
         assert said in card, said
     page = (bundle / "data_card.html").read_text()
@@ -97,6 +104,7 @@ def test_the_loader_works_where_cmrkit_cannot_be_imported(bundle):
     assert done.returncode == 0, done.stderr
     assert "38 synthetic frames; 16 of view 4ch: (16, 16, 16) uint8" in done.stdout
     code = (bundle / "load_example.py").read_text().splitlines()
+    assert "zarr (3.0.6 or newer)" in code[0], "3.0.2 fails with today's numcodecs"
     assert sum(bool(line.strip()) for line in code[1:]) <= 12
 
 
@@ -122,13 +130,18 @@ def test_png_holds_the_same_pixels_and_says_synthetic(bundle):
         )
 
 
-def test_nifti_holds_the_same_pixels_their_size_and_no_place_in_a_body(bundle):
+def test_nifti_holds_the_same_pixels_and_their_size_with_row_0_at_the_top(bundle):
     for row, image, mask in pairs(bundle):
         for ending, pixels in ((".nii.gz", image), ("_mask.nii.gz", mask)):
-            volume = nib.load(file_of(bundle, "nifti", row, ending))
+            path = file_of(bundle, "nifti", row, ending)
+            assert np.array_equal(read_volume(path, "frame").voxels[0, 0], pixels)
+            volume = nib.load(path)
+            upright = nib.as_closest_canonical(volume)  # x to the right, y to the front
+            assert np.array_equal(np.asarray(upright.dataobj)[::-1, ::-1, 0].T, pixels)
             assert np.array_equal(np.asarray(volume.dataobj)[:, :, 0].T, pixels)
             assert volume.header.get_zooms() == (8.0, 8.0, 1.0)
-            assert volume.header["sform_code"] == volume.header["qform_code"] == 0
+            assert volume.header["sform_code"] == volume.header["qform_code"] == 2
+            assert np.allclose(volume.get_qform(), volume.get_sform())
             assert b"SYNTHETIC" in volume.header["descrip"].item()
 
 
@@ -187,7 +200,7 @@ def test_dciodvfy_finds_no_error_but_an_attribute_younger_than_itself(bundle):
         ),
         (
             lambda work: write_synthetic_cohort(plan_cohort(work, 4, list(VIEWS), 8), work),
-            "not the frames that .*provenance.json reports and the audits judged",
+            "synthetic/frames.parquet: not what .*provenance.json reports and the audits judged",
         ),
         (lambda work: (paths.tables("other") / "verdicts.txt").unlink(), "verdicts.txt: not there"),
         (lambda work: (work / "synthetic" / "frames.parquet").unlink(), "no frame table"),
@@ -198,6 +211,43 @@ def test_a_study_that_is_not_finished_is_refused_with_one_line(spoil, says):
     spoil(work)
     with pytest.raises((ReleaseError, FileNotFoundError), match=says) as error:
         make_bundle("other")
+    assert "\n" not in str(error.value)
+    assert not (work / "release").exists()
+    shutil.rmtree(work)
+    shutil.rmtree(paths.report_folder("other"))
+
+
+def other_patients(work):
+    table = work / "cohort" / "frames.parquet"
+    write_frames(read_frames(work / "cohort").assign(source="dicom", vendor="Siemens"), table)
+
+
+def other_pixels(work):
+    zarr.open_group(work / "cohort" / "frames.zarr")["image"][0] = 0
+
+
+def other_generator(work):
+    path = work / "gan" / "generator.safetensors"
+    path.unlink()
+    network = Generator(tiny_recipe(), torch.Generator().manual_seed(9))
+    facts = {"recipe": tiny_recipe().to_dict(), "resolution": 16, "alpha": 1.0,
+             "allowed": [[True, True], [True, False]]}  # fmt: skip
+    tensor_file.write(path, KIND, network_state(network, "ema"), facts)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (other_patients, "cohort/frames.parquet: not what .*provenance.json reports"),
+        (other_pixels, "cohort/frames.zarr: not what .*provenance.json reports"),
+        (other_generator, "generator.safetensors: not the generator that drew the frames"),
+    ],
+)
+def test_a_cohort_or_generator_made_after_the_frames_is_refused_with_one_line(spoil, says):
+    work = finished_study("other", 8, copies=[3])
+    spoil(work)
+    with pytest.raises(ReleaseError, match=says + ".*; run the study to its end") as error:
+        make_bundle("other", licence="CC0-1.0")
     assert "\n" not in str(error.value)
     assert not (work / "release").exists()
     shutil.rmtree(work)

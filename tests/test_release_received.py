@@ -12,6 +12,7 @@ from bundles import finished_study, tree_bytes
 from cmrkit import paths
 from cmrkit.cohort.frames import read_frames
 from cmrkit.cohort.store import load_pixels
+from cmrkit.provenance import sha256
 from cmrkit.release.bundle import make_bundle
 from cmrkit.release.checksums import write_checksums
 from cmrkit.release.received import receive_bundle, sender_verdict
@@ -85,6 +86,36 @@ def drop_masks(bundle):
     write_checksums(bundle)
 
 
+def drop_the_pixels(bundle):
+    shutil.rmtree(bundle / "frames.zarr")
+    write_checksums(bundle)
+
+
+def shorten_the_list(bundle):
+    """The list lost its end, and with it a file of pixels that zarr would replace by zeros."""
+    lines = (bundle / "SHA256SUMS").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if line.endswith((" bundle.json\n", " frames.parquet\n"))]
+    (bundle / "SHA256SUMS").write_text("".join(kept))
+    next(p for p in (bundle / "frames.zarr" / "image").rglob("0") if p.is_file()).unlink()
+
+
+def list_a_file_outside(name):
+    """A name of the list that leaves the bundle, with the right checksum."""
+
+    def spoil(bundle):
+        (bundle.parent / "outside").write_text("x")
+        line = f"{sha256(bundle.parent / 'outside')}  {name.format(bundle.parent)}\n"
+        with (bundle / "SHA256SUMS").open("a") as stream:
+            stream.write(line)
+
+    return spoil
+
+
+def link_the_pixels(bundle):
+    (bundle / "frames.zarr").rename(bundle.parent / "outside.zarr")
+    (bundle / "frames.zarr").symlink_to(bundle.parent / "outside.zarr")
+
+
 def drop_a_fact(bundle):
     facts = json.loads((bundle / "bundle.json").read_text())
     del facts["frames"]
@@ -110,6 +141,12 @@ def another_kind(bundle):
         (another_kind, "foreign or of another version"),
         (lambda b: (b / "bundle.json").write_text("[]"), "bundle.json: damaged"),
         (drop_a_fact, "bundle.json: damaged, frames; ask for the bundle again"),
+        (shorten_the_list, "not in SHA256SUMS; remove it, or ask for the bundle again"),
+        (lambda b: (b / "Smith.dcm").write_bytes(b"x"), "Smith.dcm: not in SHA256SUMS"),
+        (list_a_file_outside("../outside"), r"\.\./outside: missing, but in SHA256SUMS"),
+        (list_a_file_outside("{}/outside"), "outside: missing, but in SHA256SUMS"),
+        (link_the_pixels, "frames.zarr: a link; a bundle holds files alone"),
+        (drop_the_pixels, "frames.zarr: missing; ask for the bundle again"),
         (drop_masks, "'mask': None.; ask for the bundle again"),
         (drop_rows, "ask for the bundle again"),
         (another_table, "not the columns of a synthetic cohort"),
@@ -123,6 +160,13 @@ def test_a_damaged_or_foreign_bundle_is_refused_with_one_line(bundle, tmp_path, 
         receive_bundle(bundle, tmp_path / "synthetic", VIEWS)
     assert "\n" not in str(error.value)
     assert tree_bytes(tmp_path / "synthetic") == before, "what was received before stays"
+
+
+def test_what_macos_leaves_in_a_folder_does_no_harm(bundle, tmp_path):
+    (bundle / ".DS_Store").write_bytes(b"x")
+    (bundle / "frames.zarr" / "image" / "._zarr.json").write_bytes(b"x")
+    receive_bundle(bundle, tmp_path / "synthetic", VIEWS)
+    assert len(read_frames(tmp_path / "synthetic")) == 38
 
 
 def test_a_study_that_receives_takes_views_size_and_field_of_view_from_the_bundle(bundle, tmp_path):

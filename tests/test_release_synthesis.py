@@ -1,6 +1,7 @@
 """Frames as a stream: the same bytes whoever makes them, nothing lost or doubled by a kill."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from bundles import finished_generator, tree_bytes
 
-from cmrkit.cohort.frames import read_frames
+from cmrkit.cohort.frames import read_frames, write_frames
 from cmrkit.cohort.store import load_pixels
 from cmrkit.pggan.sampling import load_generator, sample
 from cmrkit.release import synthesis
@@ -44,6 +45,24 @@ def test_no_frame_is_lost_where_views_cannot_share_evenly(study):
     assert frames.groupby("view").size().to_dict() == {"4ch": 51, "sax": 50}
     assert frames["labels_present"].map(list).tolist()[::100] == [[1, 3], [1]]
     assert (frames["spacing_row_mm"] == 8.0).all()
+
+
+@pytest.mark.parametrize(
+    ("where", "stated"),
+    [
+        ("role == 'unet'", 8.0),
+        ("role == 'gan'", None),
+        ("frame_id == 'sim-0-4ch'", None),
+        ("view == 'sax'", None),
+    ],
+)
+def test_the_pixel_size_is_that_of_all_frames_it_learnt_from(study, where, stated):
+    frames = read_frames(study / "cohort")
+    frames.loc[frames.eval(where), ["spacing_row_mm", "spacing_col_mm"]] = np.nan
+    write_frames(frames, study / "cohort" / "frames.parquet")
+    assert plan(study).spacing_mm == stated
+    if "sax" in where:
+        assert plan_cohort(study, 3, ["4ch"], 10).spacing_mm == 8.0, "of the study's views alone"
 
 
 def test_any_frame_can_be_made_again_alone(study):
@@ -154,6 +173,20 @@ def test_the_same_plan_is_not_made_twice_and_another_one_is(study, monkeypatch):
     write_synthetic_cohort(replace(plan(study), seed=4, block=16), study)
     assert cohort_bytes(study) != before
     assert not list((study / "synthetic").glob("making-*"))
+
+
+def test_frames_are_made_anew_where_pixels_are_lost_or_the_code_draws_otherwise(study, monkeypatch):
+    write_synthetic_cohort(plan(study), study)
+    before = cohort_bytes(study)
+    shutil.rmtree(study / "synthetic" / "frames.zarr")
+    write_synthetic_cohort(plan(study), study)
+    assert cohort_bytes(study) == before
+    other = synthesis.origin.PRESENT | {"sources": "0123456789ab"}
+    monkeypatch.setattr(synthesis.origin, "PRESENT", other)
+    drawn = []
+    monkeypatch.setattr(synthesis, "sample", lambda *given: drawn.append(given) or sample(*given))
+    write_synthetic_cohort(plan(study), study)
+    assert drawn
 
 
 def test_blocks_of_another_generator_are_refused(study, tmp_path):

@@ -31,6 +31,11 @@ AUDITS = {  # tables of the report, as text, one verdict a line
     "Use: a U-Net trained on them, beside one trained on patients": "verdicts",
 }
 SIMULATED_LICENCE = "CC-BY-4.0"
+REPORTED = (  # files of the study whose digests are in the report's provenance
+    "cohort/frames.parquet", "cohort/frames.zarr", "synthetic/frames.parquet",
+    "synthetic/frames.zarr",
+)  # fmt: skip
+TO_ITS_END = "run the study to its end: make study STUDY=..."
 
 
 class ReleaseError(ValueError):
@@ -108,7 +113,10 @@ def _facts(study, frames, copies, formats):
     """All that the card says; read from what the study left, never typed in."""
     work = paths.study_folder(study)
     plan = json.loads((work / "synthetic" / PLAN).read_text())
-    recipe = load_generator(work / "gan" / "generator.safetensors").recipe
+    generator = work / "gan" / "generator.safetensors"
+    if sha256(generator) != plan["generator"]:
+        raise ReleaseError(f"{generator}: not the generator that drew the frames; {TO_ITS_END}")
+    recipe = load_generator(generator).recipe
     record = _record(study)
     views = list(frames["view"].unique())
     count = frames["view"][~copies].value_counts()
@@ -124,7 +132,7 @@ def _facts(study, frames, copies, formats):
         "labels": plan["labels"],
         "generator": plan["generator"],
         "seed": plan["seed"],
-        "truncation": plan["truncation"],
+        "truncation": plan["truncation"] or 1.0,  # None in the first versions
         "training": {"kimg": recipe.total_kimg, "loss": recipe.loss},
         "trained_on": _trained_on(work / "cohort", views),
         "audits": {
@@ -139,21 +147,21 @@ def _facts(study, frames, copies, formats):
 
 
 def _record(study):
-    """Provenance of the report, which must be about the frames that are there now."""
+    """Provenance of the report, which must be about the patients and frames that are there now."""
     path = paths.report_folder(study) / "provenance.json"
     record = json.loads(_read(path))
-    pixels = paths.study_folder(study) / "synthetic" / "frames.zarr"
-    if record["sha256"]["synthetic/frames.zarr"] != sha256(pixels):
-        raise ReleaseError(
-            f"{pixels}: not the frames that {path} reports and the audits judged; run make study "
-            "again"
-        )
+    for name in REPORTED:
+        file = paths.study_folder(study) / name
+        if record["sha256"].get(name) != sha256(file):
+            raise ReleaseError(
+                f"{file}: not what {path} reports and the audits judged; {TO_ITS_END}"
+            )
     return record
 
 
 def _read(path):
     if not path.exists():
-        raise ReleaseError(f"{path}: not there; finish the study first: make study STUDY=...")
+        raise ReleaseError(f"{path}: not there; {TO_ITS_END}")
     return path.read_text()
 
 

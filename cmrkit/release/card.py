@@ -101,7 +101,7 @@ are, below 1 is poorer, far above 1 means shapes that patients do not have.
 {% for name, text in extra.items() -%}
 | `{{ name }}/` | {{ text }} |
 {% endfor -%}
-| `load_example.py` | ten lines that read them: numpy, pandas, pyarrow, zarr 3 or newer |
+| `load_example.py` | ten lines that read them: numpy, pandas, pyarrow, zarr 3.0.6 or newer |
 | `bundle.json` | the facts of this card, for programs |
 | `SHA256SUMS` | checksums: `sha256sum -c SHA256SUMS` |
 
@@ -119,7 +119,7 @@ Cite the study above and name the kit. Say in every work that the frames are syn
 LOSSES = {"wgan-gp": "WGAN-GP", "ns-r1": "non-saturating, R1-penalised"}
 EXTRA = {
     "png": "the same as 8 bit PNG; in `<frame_id>_mask.png` grey values are label numbers",
-    "nifti": "the same as NIfTI, one slice a file; the axes carry no place in a body",
+    "nifti": "the same as NIfTI, one slice a file; its place in a body means nothing",
     "dicom": "the same as DICOM: Secondary Capture with `Synthetic Data` YES, and Segmentation",
 }
 

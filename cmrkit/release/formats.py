@@ -68,18 +68,19 @@ def write_png(path, image, mask, row, about):
 def write_nifti(path, image, mask, row, about):
     """Write two single-slice volumes [R, R, 1], uint8, with the pixel size in mm.
 
-    A file a frame, not a stack: frames of different hearts are no volume. The axes show rows
-    downwards in a radiological view; they carry no place in a body (form code 0, unknown), and the
-    slice thickness is unknown and stands as 1. Where the pixel size is unknown, so is the unit.
+    A file a frame, not a stack: frames of different hearts are no volume. The slice thickness is
+    unknown and stands as 1. Where the pixel size is unknown, so is the unit.
+
+    Choice: columns run to the left and rows to the back, with form code 2 (aligned), so that every
+    viewer shows row 0 at the top. It is no place in a body, but viewers disagree about the axes of
+    a file that states none.
     """
     spacing = [row["spacing_col_mm"], row["spacing_row_mm"], 1.0]
     unknown = bool(np.isnan(spacing).any())
     spacing = [1.0, 1.0, 1.0] if unknown else spacing
     for ending, pixels in (("", image), ("_mask", mask)):
         volume = nib.Nifti1Image(pixels.T[:, :, None], np.diag([-spacing[0], -spacing[1], 1, 1]))
-        volume.set_sform(None)
-        volume.set_qform(volume.affine, code=0)
-        volume.header.set_zooms(spacing)
+        volume.set_qform(volume.affine, code=2)
         volume.header.set_xyzt_units("unknown" if unknown else "mm")
         volume.header["descrip"] = b"SYNTHETIC, PG-GAN; not an image of a patient"
         # no clock time in the file, so that the same frame gives the same bytes

@@ -1,4 +1,4 @@
-"""Read this bundle; needs numpy, pandas, pyarrow and zarr (3 or newer), nothing else."""
+"""Read this bundle; needs numpy, pandas, pyarrow and zarr (3.0.6 or newer), nothing else."""
 
 from pathlib import Path
 

@@ -42,6 +42,9 @@ def receive_bundle(bundle, folder, views):
 
 def _check_contents(bundle, facts):
     """Refuse a bundle that was put together wrongly, whatever its checksums."""
+    for name in ("frames.parquet", "frames.zarr"):
+        if not (bundle / name).exists():
+            raise ValueError(f"{bundle / name}: missing; ask for the bundle again")
     schema = pq.read_schema(bundle / "frames.parquet")
     if not schema.equals(SYNTHETIC_SCHEMA):
         raise ValueError(f"{bundle / 'frames.parquet'}: not the columns of a synthetic cohort")

@@ -28,7 +28,7 @@ from filelock import FileLock, Timeout
 from cmrkit import paths
 from cmrkit.cohort.frames import SYNTHETIC_SCHEMA, read_frames, write_frames
 from cmrkit.cohort.store import CHUNK_FRAMES, CohortWriter, load_pixels, move_into_place
-from cmrkit.pggan import tensor_file
+from cmrkit.pggan import origin, tensor_file
 from cmrkit.pggan.memory import keep_freed_memory
 from cmrkit.pggan.sampling import load_generator, sample
 from cmrkit.study import ParameterError, add_arguments, load_from_arguments
@@ -47,9 +47,10 @@ class Plan:
         truncation: as in `pggan.sampling.sample`.
         frames: frames a view, e.g. `{"4ch": 1000, "sax": 1000}`, in the order of their indices.
         labels: label numbers that the generator draws in each view.
-        spacing_mm: pixel size of the frames that it was trained on; None where unknown.
+        spacing_mm: pixel size of the frames that it was trained on; None where any is unknown.
         resolution: pixels a side.
         block: frames that are made and stored together.
+        sources: digest of `cmrkit.pggan`, so that frames are made anew when it draws otherwise.
     """
 
     generator: str
@@ -60,6 +61,7 @@ class Plan:
     spacing_mm: float | None
     resolution: int
     block: int
+    sources: str
 
     @property
     def count(self):
@@ -102,7 +104,8 @@ def plan_cohort(study_folder, seed, views, frames, truncation=1.0):
     """
     patients = read_frames(Path(study_folder) / "cohort")
     path = _generator_file(study_folder)
-    spacing = float(patients["spacing_row_mm"].median())
+    learnt = patients[(patients["role"] == "gan") & patients["view"].isin(views)]
+    spacing = float(learnt["spacing_row_mm"].median(skipna=False))  # NaN where any is unknown
     shares = [len(part) for part in np.array_split(np.arange(frames), len(views))]
     generator = load_generator(path)
     drawn = dict(zip(generator.recipe.views, generator.allowed.tolist(), strict=True))
@@ -115,6 +118,7 @@ def plan_cohort(study_folder, seed, views, frames, truncation=1.0):
         spacing_mm=None if np.isnan(spacing) else spacing,
         resolution=generator.resolution,
         block=BLOCK_FRAMES,
+        sources=origin.PRESENT["sources"],
     )
 
 
@@ -203,12 +207,8 @@ def _generator_file(study_folder):
 
 def _is_finished(plan, folder):
     """Whether the cohort of this very plan is in place."""
-    path = folder / PLAN
-    return (
-        (folder / "frames.parquet").exists()
-        and path.exists()
-        and Plan(**json.loads(path.read_text())) == plan
-    )
+    whole = all((folder / name).exists() for name in ("frames.parquet", "frames.zarr", PLAN))
+    return whole and (folder / PLAN).read_text() == plan.text
 
 
 def _making(plan, folder):

@@ -62,7 +62,7 @@ def main():
                 generator=tensor_file.digest(path), seed=seed, truncation=1.0,
                 frames={view: given.frames // 2 for view in VIEWS},
                 labels={view: list(LABELS) for view in VIEWS}, spacing_mm=1.0,
-                resolution=given.resolution, block=BLOCK_FRAMES,
+                resolution=given.resolution, block=BLOCK_FRAMES, sources="",
             )  # fmt: skip
             began = time.perf_counter()
             write_synthetic_cohort(plan, folder)
