@@ -111,6 +111,16 @@ def test_the_interval_of_a_sentence_names_its_confidence_to_the_decimal():
     assert "97.5 % interval" in patient_row(table)["sentence"]
 
 
+def test_a_sentence_says_how_many_trainings_stand_for_an_arm():
+    one = scores(spread(-0.006, 0.005))
+    assert "(20 patients; arms of one training each)" in patient_row(compare(one))["sentence"]
+    found = compare(pd.concat([one, one.assign(seed=2), one.assign(seed=3)]))
+    assert "(20 patients; arms of 3 trainings each)" in patient_row(found)["sentence"]
+    frames = found.loc[found["level"] == "frame", "sentence"]
+    says = "(20 frames of 20 patients, taken as independent; arms of 3 trainings each)"
+    assert frames.str.contains(says, regex=False).all()
+
+
 def test_swapping_the_arms_mirrors_every_verdict(example):
     mirrored = compare(example_scores(), arm="patient", reference="synthetic")
     opposite = {"better": "worse", "worse": "better"}
@@ -244,6 +254,18 @@ def test_undefined_pairs_are_left_out_and_counted():
     assert (row["n_patients"], row["undefined"], row["undefined_one_arm"]) == (18, 2, 0)
 
 
+@pytest.mark.parametrize("metric", ["dice", "percent_variation"])
+def test_an_arm_that_invents_chambers_is_not_called_better(metric):
+    table = scores(np.repeat(spread(0.003, 0.001), 6, axis=1), "RV")
+    without = table["frame_id"].str.endswith(("-4", "-5"))  # frames beyond the right ventricle
+    invents = without & (table["arm"] == "synthetic")
+    table.loc[without, ["dice", "percent_variation"]] = np.nan
+    table.loc[invents, ["dice", "percent_variation"]] = [0, 1]
+    row = patient_row(compare(table), metric, "RV")
+    assert (row["verdict"], row["undefined"]) == ("worse", 0)
+    assert abs(row["hl_shift"]) == pytest.approx(2 / 6 - 4 / 6 * 0.003, abs=1e-9)
+
+
 def test_a_few_failed_frames_are_pointed_out_where_the_ranks_see_equivalence():
     differences = spread(0, 0.004, 30)
     differences[:2] = -0.85
@@ -258,7 +280,18 @@ def test_scores_in_mm_have_no_margin_and_are_never_equivalent():
     row = patient_row(compare(table, metrics=["hd95_mm"]), "hd95_mm")
     assert row["verdict"] == "inconclusive"
     assert np.isnan(row["tost_p"])
-    assert "no margin in mm is set" in row["sentence"]
+    assert "no margin for the 95 % Hausdorff distance is set" in row["sentence"]
+
+
+def test_area_errors_have_no_margin_since_one_in_dice_means_less_there():
+    table = scores(np.zeros((10, 1))).assign(relative_area_error=0.1)
+    found = compare(table, metrics=["dice", "relative_area_error"])
+    row = patient_row(found, "relative_area_error")
+    assert row["verdict"] == "inconclusive"
+    assert np.isnan([row["margin"], row["tost_p"]]).all()
+    assert "no margin for the relative area error is set" in row["sentence"]
+    assert "margin" not in conclusion(found, "relative_area_error")
+    assert patient_row(found)["verdict"] == "equivalent"
 
 
 def test_a_table_of_other_models_is_compared_by_the_scores_it_has():

@@ -95,6 +95,11 @@ def test_power_has_a_panel_a_chamber_and_hides_the_empty_ones():
     assert [axis.axison for axis in figure.axes] == [True] * 5 + [False]
 
 
+def test_the_bands_of_power_are_named_for_what_they_are():
+    curves = power_curves(example_scores(seeds=(1,)), patients=(10,), studies=50)
+    assert power_panels(curves).get_supxlabel().endswith("(bands: simulation error alone)")
+
+
 def test_power_without_a_margin_draws_the_difference_alone():
     curves = power_curves(example_scores(seeds=(1,)), metric="hd95_mm", patients=(10,), studies=50)
     names = power_panels(curves).axes[0].get_legend_handles_labels()[1]

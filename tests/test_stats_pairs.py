@@ -58,6 +58,41 @@ def test_a_pair_with_one_undefined_score_is_left_out_on_both_sides():
     assert table["reference"].tolist() == [0.9]
 
 
+@pytest.mark.parametrize(("metric", "invented", "perfect"), [
+    ("dice", 0, 1), ("percent_variation", 1, 0),
+])  # fmt: skip
+def test_an_arm_that_rightly_leaves_a_chamber_out_is_perfect_where_the_other_invents_it(
+    metric, invented, perfect
+):
+    rows = [*both("a", invented, np.nan), *both("b", np.nan, invented), *both("c", 0.8, 0.9)]
+    rows += [*both("d", invented, invented), *both("e", np.nan, np.nan)]
+    table = pd.DataFrame(rows).rename(columns={"dice": metric})
+    found = pair_scores(table, "synthetic", "patient", metric).set_index("frame_id")
+    assert found.loc[list("abcd"), ["arm", "reference"]].to_numpy().tolist() == [
+        [invented, perfect],
+        [perfect, invented],
+        [0.8, 0.9],
+        [invented, invented],
+    ]
+    assert found.loc["e", ["arm", "reference"]].isna().all()
+
+
+def test_a_chamber_invented_under_one_seed_makes_the_other_seeds_of_that_frame_count():
+    rows = [*both("a", 0, np.nan), *both("a", np.nan, np.nan, seed=2)]
+    assert units(pairs(rows), "frame")["difference"].tolist() == [-0.5]
+
+
+def test_what_a_third_arm_invents_does_not_count():
+    rows = [*both("a", np.nan, np.nan), row("teacher", "a", 0)]
+    assert pairs(rows)[["arm", "reference"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("metric", ["relative_area_error", "hd95_mm", "asd_mm"])
+def test_area_errors_and_distances_stay_undefined_where_there_is_no_chamber(metric):
+    table = pd.DataFrame(both("a", 0, np.nan)).rename(columns={"dice": metric})
+    assert np.isnan(pair_scores(table, "synthetic", "patient", metric)["reference"].item())
+
+
 def test_unequal_frame_sets_are_refused_with_the_arm_and_a_frame():
     rows = [*both("a", 0.8, 0.9), row("patient", "b", 0.9)]
     with pytest.raises(ValueError, match=r"'synthetic' lacks 1 scores .* LV of frame 'b', seed 1"):

@@ -10,6 +10,7 @@ from cmrkit.figures.comparison import (
     pick_cases,
     score_distributions,
 )
+from cmrkit.stats.pairs import pair_scores, units
 
 mpl.use("Agg")
 
@@ -41,12 +42,22 @@ def test_each_patient_is_one_point_an_arm_and_chamber(scores):
     assert ticks == ["LV", "LV myocardium", "RV"]
 
 
-def test_a_point_is_the_median_over_a_patients_frames(scores):
+def test_a_point_is_the_mean_over_a_patients_frames_that_table_1_rests_on(scores):
+    scores = pd.concat([scores, scores.assign(seed=2, dice=scores["dice"] ** 2)])
     axis = score_distributions(scores).axes[0]
     drawn = axis.collections[0].get_offsets()[:, 1]  # LV, patient arm
     chosen = scores[(scores["view"] == "4ch") & (scores["label"] == "LV")]
-    expected = chosen[chosen["arm"] == "patient"].groupby("patient_id")["dice"].median()
+    expected = units(pair_scores(chosen, "synthetic", "patient", "dice"), "patient")["reference"]
     np.testing.assert_allclose(np.sort(drawn), np.sort(expected))
+
+
+def test_a_patient_without_the_chamber_has_a_point_in_every_arm_where_one_invents_it(scores):
+    without = (scores["patient_id"] == "p0") & (scores["view"] == "4ch")
+    invents = without & (scores["arm"] == "synthetic")
+    scores.loc[without, "dice"] = np.where(invents[without], 0, np.nan)
+    axis = score_distributions(scores).axes[0]
+    patient, synthetic = (axis.collections[i].get_offsets()[:, 1] for i in (0, 1))
+    assert (patient.max(), synthetic.min()) == (1, 0)
 
 
 def test_an_undefined_score_draws_no_point(scores):

@@ -8,6 +8,7 @@ from matplotlib.ticker import NullLocator
 
 from cmrkit.cohort.frames import LABELS
 from cmrkit.figures.style import ARM_COLOURS, DOUBLE_COLUMN_MM, LABEL_COLOURS, size, style
+from cmrkit.stats.pairs import count_rightly_empty
 
 AXIS_NAMES = {
     "dice": "Dice",
@@ -37,8 +38,8 @@ _GROUP_WIDTH = 0.7  # of the space between two chambers, shared by the arms
 def score_distributions(scores, metric="dice"):
     """Scores of every external patient, a panel a view, chamber beside chamber, arm beside arm.
 
-    A point is a patient: the median over frames and seeds. A thin line joins the same patient's
-    points; the bar is the median over patients, the box their quartiles.
+    A point is a patient: the mean over frames and seeds, as in Table 1. A thin line joins the same
+    patient's points; the bar is the median over patients, the box their quartiles.
 
     Args:
         scores: score table, one row a frame, arm, seed and label.
@@ -52,8 +53,8 @@ def score_distributions(scores, metric="dice"):
     """
     if metric not in AXIS_NAMES:
         raise ValueError(f"metric: {metric!r}; choose one of {', '.join(AXIS_NAMES)}")
-    points = scores.pivot_table(
-        metric, ["view", "label", "patient_id"], "arm", aggfunc="median", dropna=False
+    points = count_rightly_empty(scores, metric).pivot_table(
+        metric, ["view", "label", "patient_id"], "arm", aggfunc="mean", dropna=False
     )[_known_arms(scores)]
     views = list(dict.fromkeys(scores["view"]))
     present = {view: set(scores.loc[scores["view"] == view, "label"]) for view in views}
@@ -69,7 +70,7 @@ def score_distributions(scores, metric="dice"):
             axis.set_xticks(range(len(chambers[view])), chambers[view])
             axis.set(title=view, xlim=(-0.6, len(chambers[view]) - 0.4))
             axis.tick_params(axis="x", length=0)
-        axes[0, 0].set_ylabel(f"{AXIS_NAMES[metric]}, median of a patient's frames")
+        axes[0, 0].set_ylabel(f"{AXIS_NAMES[metric]}, mean of a patient's frames")
         _arm_legend(figure, points.columns)
     return figure
 

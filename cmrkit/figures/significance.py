@@ -174,7 +174,8 @@ def power_panels(curves, wanted=0.8):
         wanted: power to aim at, drawn as a dashed line.
 
     Returns:
-        matplotlib Figure; bands are 95 % intervals of the simulation.
+        matplotlib Figure; bands are 95 % intervals of the simulation, and do not say how far the
+        patients that the curves rest on lie from the truth.
     """
     panels = list(curves.groupby(["view", "label"], sort=False))
     columns = min(3, len(panels))
@@ -189,7 +190,7 @@ def power_panels(curves, wanted=0.8):
         for axis, ((view, label), panel) in zip(axes.flat, panels, strict=False):
             for claim, (colour, stroke) in zip(CLAIMS, _CLAIM_STYLES, strict=True):
                 rows = panel[panel["claim"] == claim]
-                if rows.empty:  # scores in mm: no margin, no equivalence
+                if rows.empty:  # a score without a margin: no equivalence
                     continue
                 axis.plot(rows["n_patients"], rows["power"], stroke, color=colour, label=claim)
                 axis.fill_between(
@@ -203,7 +204,7 @@ def power_panels(curves, wanted=0.8):
         axes[0, 0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         for axis in axes.flat[len(panels) - columns : len(panels)]:
             axis.tick_params(labelbottom=True)
-        figure.supxlabel("patients of the next study", fontsize=7)
+        figure.supxlabel("patients of the next study (bands: simulation error alone)", fontsize=7)
         figure.supylabel("power", fontsize=7)
         handles, names = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside upper center", ncols=4)

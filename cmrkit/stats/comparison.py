@@ -37,8 +37,8 @@ def compare(
         reference: the arm that it is compared with.
         metrics: names from `METRICS`; None for those of the published table or, in a table without
             them, for all it has.
-        margin: largest difference that does not matter, in the unit of Dice, > 0. Scores in mm
-            have no margin here, and are never called equivalent.
+        margin: largest difference that does not matter in Dice and percent variation, > 0. Area
+            errors and scores in mm have no margin here, and are never called equivalent.
         alpha: significance level, 0 to 0.5.
         seed: seed of the bootstrap.
 
@@ -47,7 +47,7 @@ def compare(
 
         - `n_patients, n_frames, n_seeds`; `undefined`: pairs (frame and seed) left out because the
           score is not defined in at least one arm, `undefined_one_arm`: those where the other arm
-          has one (a distance of a missed chamber, or a chamber seen where there is none);
+          has one (a distance of a missed chamber);
         - `arm_median, arm_q25, arm_q75, reference_median, ...` over the units of the level;
         - `hl_shift, ci_low, ci_high`: arm less reference, Hodges-Lehmann, 1 - alpha interval;
         - `p, p_holm, holm_tests`: Wilcoxon signed-rank, Holm over the metric's rows of the level,
@@ -76,7 +76,7 @@ def compare(
             part = pairs[(pairs["view"] == view) & (pairs["label"] == label)]
             key = zlib.crc32(f"{arm} {reference} {metric} {view} {label}".encode())
             names = {"metric": metric, "view": view, "label": label}
-            row_margin = np.nan if METRICS[metric].unit else margin
+            row_margin = margin if METRICS[metric].like_dice else np.nan
             rows += _rows(part, names, row_margin, alpha, np.random.default_rng([seed, key]))
     table = pd.DataFrame(rows).assign(arm=arm, reference=reference)
     table = table.sort_values("level", key=lambda c: c.map(LEVELS.index), kind="stable")

@@ -7,6 +7,10 @@ from cmrkit.cohort.frames import VIEWS
 from cmrkit.stats.scores import CHAMBERS, METRICS
 
 LEVELS = ("patient", "frame")
+_EMPTY_TRUTH = {  # score of a chamber drawn where there is none, and of one rightly left out
+    "dice": (0, 1),
+    "percent_variation": (1, 0),
+}
 
 
 def chambers(scores, arm, reference):
@@ -14,6 +18,32 @@ def chambers(scores, arm, reference):
     scored = scores[scores["arm"].isin((arm, reference))]
     found = set(zip(scored["view"], scored["label"], strict=True))
     return [(view, label) for view in VIEWS for label in CHAMBERS if (view, label) in found]
+
+
+def count_rightly_empty(scores, metric):
+    """Give masks that are rightly empty a perfect score where another invents the chamber.
+
+    Args:
+        scores: rows of the arms that are compared, see `stats.scores`.
+        metric: one of `METRICS`.
+
+    Returns:
+        the scores; Dice 1 and percent variation 0 instead of NaN in every frame without the
+        chamber in which an arm draws it, under any seed. Such a frame is one whose defined scores
+        are all those of an invented chamber (Dice 0, percent variation 1), since a score is NaN
+        where both masks are empty.
+
+    Choice: left undefined, the pair would be dropped, and an arm could invent chambers everywhere
+    unpunished. A frame in which no arm draws the chamber stays undefined: there no overlap exists,
+    and counting it as perfect would flatter both. Area errors and distances stay undefined.
+    """
+    if metric not in _EMPTY_TRUTH:
+        return scores
+    invented, perfect = _EMPTY_TRUTH[metric]
+    frames = scores.groupby(["view", "label", "frame_id"])[metric]
+    without = (frames.transform("min") == invented) & (frames.transform("max") == invented)
+    rightly = without & scores[metric].isna()
+    return scores.assign(**{metric: scores[metric].mask(rightly, perfect)})
 
 
 def pair_scores(scores, arm, reference, metric):
@@ -28,8 +58,9 @@ def pair_scores(scores, arm, reference, metric):
     Returns:
         DataFrame `view, label, patient_id, frame_id, seed, arm, reference`, one row a frame, seed
         and label that both arms were scored on; `arm` and `reference` hold the scores, NaN where
-        not defined, and of a score that can be negative (relative area error) the size. A label
-        that one arm never scored has no rows.
+        not defined, and of a score that can be negative (relative area error) the size. A chamber
+        that is rightly left out counts as `count_rightly_empty` says. A label that one arm never
+        scored has no rows.
 
     Raises:
         ValueError: an arm or metric is not in the table, the arms have different seeds, or one arm
@@ -46,6 +77,7 @@ def pair_scores(scores, arm, reference, metric):
             raise ValueError(f"arm: {name!r} has no scores; the table has {', '.join(arms)}")
     if arm == reference:
         raise ValueError(f"arm: {arm!r} is also the reference; name two different arms")
+    scores = count_rightly_empty(scores[scores["arm"].isin((arm, reference))], metric)
     if METRICS[metric].lowest < 0:
         scores = scores.assign(**{metric: scores[metric].abs()})
     keys = ["view", "label", "patient_id", "frame_id", "seed"]

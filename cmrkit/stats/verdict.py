@@ -79,10 +79,11 @@ def sentence(row, alpha):
 
 
 def _units(row):
-    patients = f"{row.n_patients} patients"
-    if row.level == "patient":
-        return patients
-    return f"{row.n_frames} frames of {patients}, taken as independent"
+    units = f"{row.n_patients} patients"
+    if row.level == "frame":
+        units = f"{row.n_frames} frames of {units}, taken as independent"
+    trainings = "one training" if row.n_seeds == 1 else f"{row.n_seeds} trainings"
+    return f"{units}; arms of {trainings} each"
 
 
 def _finding(row, alpha):
@@ -91,13 +92,13 @@ def _finding(row, alpha):
     interval = f"{percent(1 - alpha)} interval {row.ci_low:.4f} to {row.ci_high:.4f}"
     shift = f"shift {row.hl_shift:+.4f}{unit}, {interval}, Holm p {p_text(row.p_holm)}"
     if row.verdict in ("better", "worse"):
-        return f"{row.arm} is {row.verdict} than {row.reference} ({shift}); {_size(row, unit)}."
+        return f"{row.arm} is {row.verdict} than {row.reference} ({shift}); {_size(row)}."
     if row.verdict == "equivalent":
         arms = f"{row.arm} and {row.reference} differ by less than {row.margin:g}"
         return f"equivalent, {arms} ({shift}, equivalence p {p_text(row.tost_p)})."
     reason = f"no difference shown ({shift})"
     if np.isnan(row.margin):
-        return f"inconclusive, {reason}, and no margin in{unit} is set.{_family(row, alpha)}"
+        return f"inconclusive, {reason}, and {_no_margin(row)}.{_family(row, alpha)}"
     return f"inconclusive, {reason}, nor equivalence: {_smallest(row)}.{_family(row, alpha)}"
 
 
@@ -112,9 +113,13 @@ def _family(row, alpha):
     )
 
 
-def _size(row, unit):
+def _no_margin(row):
+    return f"no margin for the {METRICS[row.metric].title} is set"
+
+
+def _size(row):
     if np.isnan(row.margin):
-        return f"no margin in{unit} is set"
+        return _no_margin(row)
     if row.within_margin:
         return f"the difference is smaller than the margin of {row.margin:g}"
     return f"it may exceed the margin of {row.margin:g} ({_smallest(row)})"
@@ -163,8 +168,8 @@ def conclusion(comparison, metric, level="patient"):
     text = (
         f"{METRICS[metric].title}, {level}s as units: over {len(rows)} chambers, {found or 'none'}."
     )
-    margin, inside = comparison["margin"].max(), int(rows["within_margin"].sum())
-    if METRICS[metric].unit or rows.empty:
+    margin, inside = rows["margin"].max(), int(rows["within_margin"].sum())
+    if np.isnan(margin):
         return text
     if inside == len(rows):
         return f"{text} Every difference is smaller than the margin of {margin:g}."
