@@ -1,5 +1,6 @@
-"""DICOM files for tests: small cines of a beating disc, in planes as scanners lay them."""
+"""DICOM files for tests: small cines of a beating disc, in planes as scanners lay them; labels."""
 
+import highdicom
 import numpy as np
 import pydicom
 import pydicom.data
@@ -11,6 +12,8 @@ from pydicom.uid import (
     generate_uid,
 )
 
+from cmrkit.cohort.problems import Problem
+from cmrkit.cohort.readers import open_source
 from cmrkit.cohort.readers.planes import APEX, RIGHT_VENTRICLE
 
 SIDE = 24
@@ -164,3 +167,44 @@ def change(path, **tags):
         else:
             setattr(one, name, value)
     one.save_as(path)
+
+
+def write_segmentation(path, sources, drawn, kind="BINARY", **tags):
+    """A segmentation by highdicom; `tags` overwrite its attributes.
+
+    Args:
+        sources: MR images.
+        drawn: segment's name -> [images, rows, columns] uint8.
+    """
+    for one in sources:  # highdicom wants what a scanner states
+        one.FrameOfReferenceUID, one.StudyID, one.AccessionNumber = "1.2.3", "", ""
+        one.PatientSex, one.StudyDate, one.StudyTime, one.ReferringPhysicianName = "", "", "", ""
+    code = highdicom.sr.CodedConcept("80891009", "SCT", "Heart")
+    segments = [
+        highdicom.seg.SegmentDescription(
+            number, name, code, code, highdicom.seg.SegmentAlgorithmTypeValues.MANUAL
+        )
+        for number, name in enumerate(drawn, start=1)
+    ]
+    pixels = np.stack(list(drawn.values()), axis=-1)
+    whole = highdicom.seg.Segmentation(
+        sources, pixels, kind, segments, "1.2.9", 9, "1.2.9.1", 1, "maker", "model", "1", "1"
+    )
+    for name, value in tags.items():
+        setattr(whole, name, value)
+    whole.save_as(path)
+
+
+def read(folder):
+    """Slices of all patients of an archive, and sentences on what could not be used."""
+    archive = open_source("dicom", folder)
+    found = [one for patient in archive.patients()["patient_id"] for one in archive.read(patient)]
+    problems = [one.problem for one in (*archive.problems, *found) if isinstance(one, Problem)]
+    return [one for one in found if not isinstance(one, Problem)], problems
+
+
+def contour(path, size):
+    """Write the contour of a square of so many pixels."""
+    points = [(8, 8), (8 + size, 8), (8 + size, 8 + size), (8, 8 + size)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(f"{x} {y}" for x, y in points))

@@ -1,32 +1,17 @@
 """Masks beside DICOM cines, the list a person corrects, and what never leaves the reader."""
 
-import highdicom
 import nibabel
 import numpy as np
 import pydicom
 import pytest
-from dicoms import PHASES, SIDE, affine_of, write_patient
+from dicoms import PHASES, SIDE, affine_of, contour, read, write_patient, write_segmentation
 from identifiers import PLANTED, found_in
 
 from cmrkit.cohort.build import build_cohort
-from cmrkit.cohort.problems import Problem
 from cmrkit.cohort.readers import open_source
 from cmrkit.cohort.readers.dicom_contours import ContourSet, Images
 from cmrkit.cohort.readers.dicom_masks import label_of_segment
 from cmrkit.cohort.readers.stack_list import corrections, review
-
-
-def read(folder):
-    archive = open_source("dicom", folder)
-    found = [one for patient in archive.patients()["patient_id"] for one in archive.read(patient)]
-    problems = [one.problem for one in (*archive.problems, *found) if isinstance(one, Problem)]
-    return [one for one in found if not isinstance(one, Problem)], problems
-
-
-def contour(path, size):
-    points = [(8, 8), (8 + size, 8), (8 + size, 8 + size), (8, 8 + size)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(f"{x} {y}" for x, y in points))
 
 
 def test_contours_of_two_patients_are_told_apart_by_a_table_or_refused(tmp_path):
@@ -131,32 +116,6 @@ def test_a_volume_of_the_same_name_is_laid_on_by_its_geometry(tmp_path):
     assert plain.images.shape == cine.images.shape
 
 
-def write_segmentation(path, sources, drawn, kind="BINARY", **tags):
-    """A segmentation by highdicom; `tags` overwrite its attributes.
-
-    Args:
-        sources: MR images.
-        drawn: segment's name -> [images, rows, columns] uint8.
-    """
-    for one in sources:  # highdicom wants what a scanner states
-        one.FrameOfReferenceUID, one.StudyID, one.AccessionNumber = "1.2.3", "", ""
-        one.PatientSex, one.StudyDate, one.StudyTime, one.ReferringPhysicianName = "", "", "", ""
-    code = highdicom.sr.CodedConcept("80891009", "SCT", "Heart")
-    segments = [
-        highdicom.seg.SegmentDescription(
-            number, name, code, code, highdicom.seg.SegmentAlgorithmTypeValues.MANUAL
-        )
-        for number, name in enumerate(drawn, start=1)
-    ]
-    pixels = np.stack(list(drawn.values()), axis=-1)
-    whole = highdicom.seg.Segmentation(
-        sources, pixels, kind, segments, "1.2.9", 9, "1.2.9.1", 1, "maker", "model", "1", "1"
-    )
-    for name, value in tags.items():
-        setattr(whole, name, value)
-    whole.save_as(path)
-
-
 CAVITIES = {"Left ventricle": 1, "RV cavity": 3}
 
 
@@ -238,7 +197,16 @@ def test_label_files_that_fit_no_cine_are_counted_without_a_name(tmp_path):
     [("Left ventricle", 1), ("Myocardium of left ventricle", 2), ("LV wall", 2), ("rv", 3),
      ("Right ventricular blood pool", 3), ("left atrium", 4), ("RA", 5), ("liver", None),
      ("RV myocardium", None), ("LV epi", 2), ("LVepi", 2), ("Epi LV", 2), ("RV epi", None),
-     ("LV endo", 1), ("LV papillary muscles", None), ("epicardial fat", None)],
+     ("LV endo", 1), ("LV papillary muscles", None), ("epicardial fat", None),
+     ("seg_LV", 1), ("LV_myo", 2), ("lv_epi", 2), ("right_ventricle", 3), ("seg_LA", 4),
+     ("Right atrium Heart", 5), ("Myocardium", 2), ("Left myocardium", 2), ("LV myocardium", 2),
+     ("Wall of left ventricle", 2), ("Epicardium of left ventricle", 2), ("LVOT", None),
+     ("Wall", None), ("Epicardium", None), ("Chest wall", None), ("Left chest wall", None),
+     ("Aortic wall", None), ("Left atrial wall", None), ("LA wall", None), ("LA_epi", None),
+     ("Left atrial myocardium", None), ("Right ventricular wall", None), ("RVOT", None),
+     ("Left ventricular outflow tract", None), ("Right ventricular outflow tract", None),
+     ("Left atrial appendage", None), ("LV septum", None), ("LV scar", None),
+     ("Left ventricular thrombus", None), ("Left and right ventricle", None)],
 )  # fmt: skip
 def test_segments_are_known_by_their_names(name, label):
     assert label_of_segment(name) == label

@@ -132,6 +132,7 @@ def test_words_tip_the_scales_but_only_known_words_leave_the_reader(tmp_path):
     table = open_source("dicom", tmp_path).stacks()
     assert table["words"].tolist() == ["4ch", "4ch"]
     assert table["judged"].tolist() == ["sax", "4ch"]  # geometry outweighs a wrong word
+    assert not table["clear"][0]
 
 
 def test_maps_perfusion_and_localisers_are_no_cines(tmp_path):

@@ -80,7 +80,8 @@ def end_phases(areas):
     """Phases of end-diastole and end-systole, judged by the drawn left ventricular areas.
 
     Choice: the phases with the largest and the smallest cavity, over the slices that are drawn at
-    every drawn phase.
+    every drawn phase. A phase without any cavity is one in which only other labels were drawn; no
+    heart empties itself.
 
     Args:
         areas: phase -> slice position -> cavity area.
@@ -88,6 +89,7 @@ def end_phases(areas):
     Returns:
         (end-diastole, end-systole), None each where fewer than two phases can be compared.
     """
+    areas = {phase: part for phase, part in areas.items() if any(part.values())}
     shared = set.intersection(*map(set, areas.values())) if areas else set()
     if len(areas) < 2 or not shared:
         return None, None

@@ -8,7 +8,7 @@ import pandas as pd
 
 from cmrkit.cohort.problems import Problem
 from cmrkit.cohort.pseudonym import pseudonym
-from cmrkit.cohort.readers.cines import end_phases
+from cmrkit.cohort.readers.cines import POSITION_MM, end_phases
 from cmrkit.cohort.readers.dicom_cines import Stack, find_stacks
 from cmrkit.cohort.readers.dicom_contours import Images, contour_sets, read_links
 from cmrkit.cohort.readers.dicom_files import read_pixels
@@ -185,46 +185,69 @@ class DicomArchive:
         rows = self._list[patient_id]
         if not any(row["view"] for row in rows):
             raise DataError("no cine is a 4ch, 2ch or sax view; correct stacks.csv if one is")
-        counted, said = {}, set()
-        for number, row in enumerate(rows):
-            if row["view"]:
-                start = counted.get(row["view"], 0)
-                chosen = chosen_slices(row["slices"], row["positions"])
-                counted[row["view"]] = start + len(chosen)
-                yield from self._read_stack(patient_id, number, row["view"], chosen, start, said)
+        said = set()
+        for view in dict.fromkeys(row["view"] for row in rows if row["view"]):
+            yield from self._read_view(patient_id, view, said)
 
-    def _read_stack(self, patient_id, number, view, chosen, start, said):
-        stacks = self._stacks[patient_id]
-        stack = stacks[number]
-        views = [row["view"] for row in self._list[patient_id]]
-        masks, present, problems = self._labels[patient_id].read(number, stacks, views)
-        yield from (Problem(patient_id, view, None, why) for why in problems if why not in said)
-        said.update(problems)
-        areas = {
-            p: {s: int((masks[s, p] == 1).sum()) for s in chosen if 1 in present[s][p]}
-            for p in range(stack.phases)
-            if any(1 in present[s][p] for s in chosen)
-        }
-        ed, es = end_phases(areas)
-        phases = np.arange(stack.phases)
-        apart = np.abs(np.diff(stack.along()[chosen])) if view == "sax" else []
-        ed = 0 if ed is None else ed
-        for index, s in enumerate(chosen, start=start):
+    def _read_view(self, patient_id, view, said):
+        """Slices of a view, which a person may have chosen from several stacks."""
+        stacks, rows = self._stacks[patient_id], self._list[patient_id]
+        views = [row["view"] for row in rows]
+        chosen = {number: chosen_slices(row["slices"], row["positions"])
+                  for number, row in enumerate(rows) if row["view"] == view}  # fmt: skip
+        labels = {}
+        for number, slices in chosen.items():
+            masks, present, problems = self._labels[patient_id].read(number, stacks, views)
+            yield from (Problem(patient_id, view, None, why) for why in problems if why not in said)
+            said.update(problems)
+            labels[number] = masks, present, *_end_phases(masks, present, slices)
+        places, apart = [(number, s) for number, slices in chosen.items() for s in slices], np.nan
+        if view == "sax":
+            places, apart = _towards_the_apex(places, stacks)
+        for index, (number, s) in enumerate(places):
+            stack, (masks, present, ed, es) = stacks[number], labels[number]
             try:
                 images = read_pixels(stack.slices[s])
             except DataError as error:
                 yield Problem(patient_id, view, index, str(error))
                 continue
+            phases = np.arange(stack.phases)
             yield CineSlice(
                 patient_id=patient_id, view=view, slice_index=index, images=images,
                 masks=masks[s], labels_present=present[s],
                 spacing_mm=stack.slices[s][0].spacing_mm, phase_index=phases,
                 phase_fraction=(phases - ed) % stack.phases / stack.phases,
-                is_ed=phases == ed, is_es=phases == es,
-                slice_spacing_mm=float(np.median(apart)) if len(apart) else np.nan,
+                is_ed=phases == ed, is_es=phases == es, slice_spacing_mm=apart,
             )  # fmt: skip
+
+
+def _end_phases(masks, present, slices):
+    """Phases of end-diastole and end-systole of a stack; the first and None without labels."""
+    areas = {
+        p: {s: int((masks[s, p] == 1).sum()) for s in slices if 1 in present[s][p]}
+        for p in range(masks.shape[1])
+        if any(1 in present[s][p] for s in slices)
+    }
+    ed, es = end_phases(areas)
+    return 0 if ed is None else ed, es
+
+
+def _towards_the_apex(places, stacks):
+    """Short-axis (stack, slice) numbers from base to apex, and their distance in mm."""
+    first = stacks[places[0][0]].first
+    normal = first.normal if _runs_to_the_apex(first) else -first.normal
+    along = np.array([stacks[number].middle(s) @ normal for number, s in places])
+    order = np.argsort(along, kind="stable")
+    apart = np.diff(along[order])
+    apart = apart[apart > POSITION_MM]  # two stacks may hold one position
+    return [places[i] for i in order], float(np.median(apart)) if len(apart) else np.nan
 
 
 def _base_first(stack):
     """Stack in the direction from base to apex."""
-    return stack if stack.first.normal @ APEX > 0 else Stack(stack.slices[::-1])
+    return stack if _runs_to_the_apex(stack.first) else Stack(stack.slices[::-1])
+
+
+def _runs_to_the_apex(frame):
+    """Whether its normal points from base to apex."""
+    return frame.normal @ APEX > 0

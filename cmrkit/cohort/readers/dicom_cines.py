@@ -10,6 +10,7 @@ from cmrkit.cohort.readers.cines import POSITION_MM, parallel, parallel_groups, 
 LONGEST_CYCLE_MS = 2500.0  # beyond it, as in perfusion, images follow each other over many beats
 MOST_PHASES = 100
 SAME_CONTRAST = 0.1  # of echo and inversion time; maps and multi-echo series vary more
+CLOSEST = 0.9  # of the slice thickness; slices that overlap more show one place twice
 NO_CINE = "1 image a slice position: no cine"
 
 
@@ -55,10 +56,10 @@ def find_stacks(frames):
         stacks: list of `Stack`, in the order of their series.
         problems: list of sentences, one for each thing left out.
 
-    Choice: scanners keep a short-axis stack in one series or every slice in a series of its own, so
-    slices of one orientation, pixel size and sequence are joined. Within a series, images of
-    another sequence variant or flip angle are another acquisition. Where two series hold the same
-    position, the later breath-hold counts.
+    Choice: scanners keep a short-axis stack in one series, or the slices of every breath-hold in a
+    series of their own, so slices of one orientation, pixel size and sequence are joined. Within a
+    series, images of another sequence variant or flip angle are another acquisition. Where two
+    series hold the same position, the later breath-hold counts.
     """
     problems = Counter()
     found = []
@@ -153,9 +154,16 @@ def _join(stacks):
 
 
 def _continues(one, other):
-    """Whether two stacks are parts of one; several positions that all repeat are another cine."""
+    """Whether two stacks are parts of one.
+
+    Choice: several slices that lie on or half between those of another stack are the same heart
+    acquired again; a slice on its own is a breath-hold that was repeated.
+    """
     a, b = one.first, other.first
     same = (a.study, a.shape, a.contrast[3]) == (b.study, b.shape, b.contrast[3])
     same = same and np.allclose(a.spacing_mm, b.spacing_mm, atol=1e-3) and parallel(a, b)
     same = same and one.phases == other.phases and abs(a.contrast[2] - b.contrast[2]) < 1
-    return same and min(len(one.slices), len(other.slices)) == 1
+    if not same or min(len(one.slices), len(other.slices)) == 1:
+        return same
+    places = one.along()[:, None] - [part[0].position @ a.normal for part in other.slices]
+    return np.abs(places).min() > max(POSITION_MM, CLOSEST * max(a.thickness_mm, b.thickness_mm))

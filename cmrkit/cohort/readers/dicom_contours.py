@@ -35,6 +35,8 @@ def contour_sets(paths):
 
     Returns:
         list of `ContourSet`, one a folder; folders `i-contours` and `o-contours` belong together.
+        Those made by a program are sets of their own and come last, so that what a person drew
+        goes before.
     """
     sets = {}
     for path in paths:
@@ -42,10 +44,10 @@ def contour_sets(paths):
         if name:
             inner = _KIND_FOLDER.fullmatch(path.parent.name)
             folder = path.parent.parent if inner else path.parent
-            part = sets.setdefault(folder, ContourSet(folder))
+            automatic = name[3].lower() == "auto"
+            part = sets.setdefault((folder, automatic), ContourSet(folder, automatic=automatic))
             part.files[int(name[1])][name[2].lower()] = path
-            part.automatic |= name[3].lower() == "auto"
-    return list(sets.values())
+    return sorted(sets.values(), key=lambda one: one.automatic)
 
 
 def read_links(paths):

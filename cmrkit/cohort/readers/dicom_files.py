@@ -56,6 +56,7 @@ class DicomFrame:
         position: [3] mm, middle of the first pixel in patient coordinates.
         orientation: [2, 3] unit vectors, along a row (rising column) and along a column.
         spacing_mm: (row, column).
+        thickness_mm: of the slice, 0 if not stated.
         trigger: time after the R wave in ms, None if not stated.
         temporal: temporal position, None if not stated.
         phases: images a cycle as stated, 0 if not.
@@ -79,6 +80,7 @@ class DicomFrame:
     position: np.ndarray
     orientation: np.ndarray
     spacing_mm: tuple[float, float]
+    thickness_mm: float
     trigger: float | None
     temporal: float | None
     phases: int
@@ -222,6 +224,7 @@ def _frame(path, index, header, place, measures, values, moment):
         instance=int(_number(header, "InstanceNumber") or 0),
         shape=(int(header.Rows), int(header.Columns)),
         position=position, orientation=orientation, spacing_mm=tuple(spacing.tolist()),
+        thickness_mm=_number(measures, "SliceThickness") or 0.0,
         trigger=_number(moment, "TriggerTime"),
         temporal=_number(moment, "TemporalPositionIdentifier"),
         phases=int(_number(header, "CardiacNumberOfImages") or 0),

@@ -5,7 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from cmrkit.cohort.readers.dicom_contours import draw, stack_of
-from cmrkit.cohort.readers.dicom_masks import read_labels_beside, read_segmentation, volumes_of
+from cmrkit.cohort.readers.dicom_masks import (
+    paint,
+    read_labels_beside,
+    read_segmentation,
+    volumes_of,
+)
 from cmrkit.cohort.readers.files import DataError
 
 
@@ -40,7 +45,7 @@ class Labels:
         found = self._from_contours(number, stacks, views, problems)
         for read in (self._from_segmentations, self._from_volume):
             if found is None and (masks := read(stack, problems)) is not None:
-                found = masks, _labels_drawn(masks)
+                found = masks, _labels_drawn(masks, problems)
         if found is None:
             shape = len(stack.slices), stack.phases, *stack.first.shape
             found = np.zeros(shape, np.uint8), [[()] * shape[1] for _ in stack.slices]
@@ -62,16 +67,13 @@ class Labels:
         return None
 
     def _from_segmentations(self, stack, problems):
-        masks = None
+        segments = []  # of all files, since many programs write a file a structure
         for path in self.segmentations:
             try:
-                found = read_segmentation(path, stack)
+                segments += read_segmentation(path, stack)
             except DataError as error:
                 problems.append(str(error))
-                continue
-            if found is not None:
-                masks = found if masks is None else np.where(found, found, masks)
-        return masks
+        return paint(segments, stack) if segments else None
 
     def _from_volume(self, stack, problems):
         paths = volumes_of(stack, self.volumes)
@@ -86,8 +88,20 @@ class Labels:
             return None
 
 
-def _labels_drawn(masks):
-    """Labels of every frame: all that the volume holds, in phases where anything was drawn."""
-    labels = tuple(int(label) for label in np.unique(masks) if label)
-    phases = [labels if drawn else () for drawn in masks.any(axis=(0, 2, 3))]
-    return [list(phases) for _ in masks]
+def _labels_drawn(masks, problems):
+    """Labels of every frame: those drawn in some slice of its phase.
+
+    Choice: before the first and after the last drawn slice, none means that the heart ends there;
+    between drawn slices it means that nobody drew there.
+    """
+    drawn = masks.any(axis=(2, 3))  # [slices, phases]
+    above, below = (np.logical_or.accumulate(part) for part in (drawn, drawn[::-1]))
+    skipped = above & below[::-1] & ~drawn
+    if count := int(skipped.any(axis=1).sum()):
+        problems.append(
+            f"{count} slice position{'s' * (count > 1)} without labels between labelled ones: not "
+            "drawn; draw them, or volumes come out too small"
+        )
+    labels = [tuple(int(x) for x in np.unique(phase) if x) for phase in masks.swapaxes(0, 1)]
+    return [[() if none else own for none, own in zip(part, labels, strict=True)]
+            for part in skipped]  # fmt: skip

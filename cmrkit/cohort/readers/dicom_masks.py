@@ -17,6 +17,9 @@ _ENDING = re.compile(r"([-_. ]?(gt|seg|segmentation|masks?|labels?))?\.nii(\.gz)
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # DICOM counts to the left and back, NIfTI away
 _OFF_MM = 0.5
 _PAINT_ORDER = (2, 3, 4, 5, 1)  # an epicardium drawn as a filled disc holds the cavity
+_NO_CHAMBER = re.compile(
+    r"papill|fat\b|adipos|chest|aort|outflow|\b[lr]vot|append|auric|valve|thromb|scar|sept"
+)
 
 
 def label_of_segment(text):
@@ -25,28 +28,31 @@ def label_of_segment(text):
     Args:
         text: label and code meaning of the segment, e.g. `Left ventricle`.
     """
-    named = text.lower()
+    named = text.lower().replace("_", " ")
     left, right = (re.search(p, named) for p in (r"left|\bl[va]\b|\blv", r"right|\br[va]\b|\brv"))
-    if re.search(r"papill|fat\b|adipos", named):
+    atrium, ventricle = (re.search(p, named) for p in (r"atri|\b[lr]a\b", r"ventric|\b[lr]v"))
+    if _NO_CHAMBER.search(named):
         return None
     if re.search(r"myo|wall|epi", named):
-        return None if right else 2
+        # "myocardium" alone is the left ventricle's; walls and epicardia are many
+        known = "myo" in named or (left and ventricle)
+        return 2 if known and not right and not atrium else None
     if bool(left) == bool(right):
         return None
-    if re.search(r"atri|\b[lr]a\b", named):
+    if atrium:
         return 4 if left else 5
-    return (1 if left else 3) if re.search(r"ventric|\b[lr]v", named) else None
+    return (1 if left else 3) if ventricle else None
 
 
 def read_segmentation(path, stack):
-    """Read the label maps of a stack from a DICOM segmentation.
+    """Read what a DICOM segmentation holds for the images of a stack.
 
     Args:
         path: DICOM file.
         stack: `dicom_cines.Stack`; every segmented frame names the image it belongs to.
 
     Returns:
-        [slices, phases, rows, columns] uint8, None where it belongs to other images.
+        list of (label, slice, phase, [rows, columns] bool), empty where it belongs to other images.
 
     Raises:
         DataError: unreadable, of another shape or place than its images, or no segment known.
@@ -61,7 +67,7 @@ def read_segmentation(path, stack):
         header = pydicom.dcmread(path, stop_before_pixels=True)
         belongs = [at.get(source) for source in source_images(header)]
         if not any(belongs):
-            return None
+            return []
         if (int(header.Rows), int(header.Columns)) != stack.first.shape:
             raise DataError(
                 f"segmentation: shape {header.Rows, header.Columns}; images have "
@@ -72,29 +78,42 @@ def read_segmentation(path, stack):
         if not any(labels.values()):
             raise DataError("segmentation: no segment is named after a chamber of the heart")
         pixels = np.asarray(pixel_array(path)).reshape(len(belongs), *stack.first.shape)
-        return _paint(header, belongs, labels, pixels, stack)
+        return list(_segments(header, belongs, labels, pixels))
 
 
-def _paint(header, belongs, labels, pixels, stack):
-    masks = np.zeros((len(stack.slices), stack.phases, *stack.first.shape), np.uint8)
+def _segments(header, belongs, labels, pixels):
+    """Yield (label, slice, phase, [rows, columns] bool) of every known segment of every frame."""
     shared = shared_groups(header)
     least = int(header.get("MaximumFractionalValue") or 1) / 2
     kind = str(header.get("SegmentationType", ""))
-    for label in _PAINT_ORDER:
-        for group, place, image in zip(
-            header.PerFrameFunctionalGroupsSequence, belongs, pixels, strict=True
-        ):
-            if place is None:
-                continue
-            s, p, frame = place
-            _check_place(group, shared, frame)
-            if kind == "LABELMAP":
-                drawn = np.isin(image, [n for n, ours in labels.items() if ours == label])
-            else:
-                segment = functional_group("SegmentIdentificationSequence", group, shared)
-                number = int(segment.ReferencedSegmentNumber)
-                drawn = (image > least) & (labels.get(number) == label)
-            masks[s, p][drawn] = label
+    for group, place, image in zip(
+        header.PerFrameFunctionalGroupsSequence, belongs, pixels, strict=True
+    ):
+        if place is None:
+            continue
+        s, p, frame = place
+        _check_place(group, shared, frame)
+        if kind == "LABELMAP":
+            found = [(label, image == number) for number, label in labels.items()]
+        else:
+            segment = functional_group("SegmentIdentificationSequence", group, shared)
+            found = [(labels.get(int(segment.ReferencedSegmentNumber)), image > least)]
+        yield from ((label, s, p, drawn) for label, drawn in found if label)
+
+
+def paint(segments, stack):
+    """Label maps of a stack from its segments, whichever files they come from.
+
+    Args:
+        segments: list as `read_segmentation` gives it.
+        stack: `dicom_cines.Stack`.
+
+    Returns:
+        [slices, phases, rows, columns] uint8.
+    """
+    masks = np.zeros((len(stack.slices), stack.phases, *stack.first.shape), np.uint8)
+    for label, s, p, drawn in sorted(segments, key=lambda one: _PAINT_ORDER.index(one[0])):
+        masks[s, p][drawn] = label
     return masks
 
 

@@ -47,12 +47,15 @@ def judge_views(stacks):
     long axis of the heart, against which all others are judged. The reading with the highest sum of
     log-likelihoods wins.
 
+    Choice: a stack whose description names one other view is never clear, since a heart that is
+    mirrored or turned far about its long axis looks like a usual one with its views exchanged.
+
     Args:
         stacks: list of `dicom_cines.Stack`.
 
     Returns:
         list of (view, clear): `sax`, `4ch`, `2ch`, `3ch` or `other`, and whether the next best
-        view is far behind.
+        view is far behind and the description names no other one.
     """
     readings = []
     named = [words(stack.first.description) for stack in stacks]
@@ -69,7 +72,17 @@ def judge_views(stacks):
         if short is not None:
             views[short] = {"sax": _word_score("sax", named[short])}
         scored.append((base + sum(max(view.values()) for view in views), views))
-    return [_decide(number, scored) for number in range(len(stacks))]
+    judged = [_decide(number, scored) for number in range(len(stacks))]
+    return [
+        (view, clear and not _contradicted(view, names))
+        for (view, clear), names in zip(judged, named, strict=True)
+    ]
+
+
+def _contradicted(view, names):
+    """Whether a description names one view, and another than this."""
+    said = {"sax", *_LONG_AXIS} & set(names)
+    return len(said) == 1 and view not in said
 
 
 def _decide(number, scored):
