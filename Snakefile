@@ -78,14 +78,15 @@ def run_and_mark(name):
     return f"{run(name)} && date > {{output[0]}}"
 
 
-def finished(name):
-    """Mark of a file in `work/`; void where the file is gone, new where somebody made it by hand."""
+def finished(name, *others):
+    """Mark of a file in `work/`; void where it or another is gone, new where it was made by hand."""
     made = Path(WORK, name)
     mark = made.with_name(f"{made.name}.finished")
-    if mark.exists() and not made.exists():
-        mark.unlink()
-    elif mark.exists() and made.stat().st_mtime > mark.stat().st_mtime:
-        mark.write_text(f"{made.stat().st_mtime_ns}\n")
+    if mark.exists() and workflow.is_main_process:  # each job reads this file too
+        if not all(Path(WORK, file).exists() for file in (name, *others)):
+            mark.unlink()
+        elif made.stat().st_mtime > mark.stat().st_mtime:
+            mark.write_text(f"{made.stat().st_mtime_ns}\n")
     return str(mark)
 
 
@@ -93,9 +94,9 @@ def figure(name):
     return [f"{REPORT}/figures/{name}.{ending}" for ending in ("pdf", "svg", "png")]
 
 
-COHORT = finished("cohort/frames.parquet")
+COHORT = finished("cohort/frames.parquet", "cohort/frames.zarr")
 GENERATOR = finished("gan/generator.safetensors")
-SYNTHETIC = finished("synthetic/frames.parquet")
+SYNTHETIC = finished("synthetic/frames.parquet", "synthetic/frames.zarr")
 EMBEDDING = finished("audit/embedding.safetensors")
 SUSPECTS = finished("audit/suspects.parquet")
 SCORES = finished("scores/scores.parquet")
@@ -111,11 +112,11 @@ localrules: report
 
 rule report:
     input:
-        COHORT, SYNTHETIC,
+        # all marks and tables: Snakemake remakes what is missing only where somebody asks for it
+        COHORT, SYNTHETIC, EMBEDDING, SCORES, [] if RECEIVED else [GENERATOR, SUSPECTS],
         [] if RECEIVED else [f"{TABLES}/training.csv", f"{TABLES}/memorisation.csv"],
-        f"{TABLES}/synthetic_cohort.csv",
-        f"{TABLES}/plausibility.csv",
-        f"{TABLES}/table1.csv",
+        [f"{TABLES}/{name}.csv" for name in
+         ("cohort", "synthetic_cohort", "plausibility", "realism", "scores", "comparison", "table1")],
         f"{TABLES}/verdicts.txt",
         code("report.py", "provenance.py"),
     output: f"{REPORT}/index.html", f"{REPORT}/provenance.json"

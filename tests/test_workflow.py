@@ -172,11 +172,32 @@ def test_a_rerun_that_fails_keeps_the_frames_of_the_first_run_and_the_next_one_t
     assert written(made) == before
 
 
-def test_scores_made_by_hand_are_judged_anew_and_lost_ones_made_anew(finished):
+def test_scores_made_by_hand_are_judged_anew(finished):
     table = finished / "work" / "ci" / "scores" / "scores.parquet"
     os.utime(table)
     assert {"significance", "report"} <= would_run(finished, study="ci")
     mark = table.with_name("scores.parquet.finished")
     assert mark.read_text() == f"{table.stat().st_mtime_ns}\n"
-    table.unlink()
-    assert "unet_comparison" in would_run(finished)
+
+
+@pytest.mark.parametrize(
+    ("lost", "maker"),
+    [
+        ("work/ci/scores/scores.parquet", "unet_comparison"),
+        ("work/ci/scores/scores.parquet.finished", "unet_comparison"),  # as by a failed rerun
+        ("work/ci/synthetic/frames.zarr", "synthetic_cohort"),
+        ("work/ci/cohort/frames.zarr", "cohort"),
+        ("reports/ci/tables/scores.csv", "unet_comparison"),
+        ("reports/ci/tables/realism.csv", "plausibility_audit"),
+    ],
+)
+def test_what_is_lost_is_made_anew(lost, maker, finished):
+    path = finished / lost
+    marks = {mark: mark.read_text() for mark in (finished / "work" / "ci").glob("*/*.finished")}
+    path.rename(away := path.with_name("away"))
+    try:
+        assert {maker, "report"} <= would_run(finished)
+    finally:
+        away.rename(path)
+        for mark, text in marks.items():
+            mark.write_text(text)
