@@ -1,5 +1,7 @@
 """Exact intervals against published numbers."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -58,6 +60,47 @@ def test_frames_all_called_alike_count_as_patients():
     assert row["high"] == pytest.approx(interval_of(0, 8)[1])
 
 
+def share_of(wrong, frames):
+    """Interval of the share right: `wrong` calls of `frames` of each patient."""
+    calls = np.tile(np.arange(frames), len(wrong)) >= np.repeat(wrong, frames)
+    row = share_with_interval(calls, np.repeat(np.arange(len(wrong)), frames))
+    return np.array([row["low"], row["high"]])
+
+
+def test_an_error_more_never_makes_a_perfect_reader_look_worse():
+    perfect, once = share_of([0] * 6, 6), share_of([1] + [0] * 5, 6)
+    assert perfect[0] == pytest.approx(interval_of(36 // 6, 6)[0])
+    assert perfect[0] >= once[0] > perfect[0] - 0.02  # and one error costs no cliff
+    none, found = 1 - perfect[::-1], 1 - once[::-1]
+    assert none[1] <= found[1] < none[1] + 0.02
+
+
+def test_the_interval_falls_with_every_error_wherever_it_is_made():
+    perfect = share_of([0] * 4, 3)
+    for wrong in itertools.combinations_with_replacement(range(4), 4):
+        before = share_of(wrong, 3)
+        assert before[0] <= perfect[0] + 1e-9
+        for patient in np.flatnonzero(np.array(wrong) < 3):
+            after = share_of(np.array(wrong) + np.eye(4, dtype=int)[patient], 3)
+            # an error in another patient makes patients more alike, so the fall is not exact
+            assert (after <= before + 0.001).all(), (wrong, patient)
+
+
+@pytest.mark.parametrize(
+    ("patients", "frames", "share", "alike"),
+    [(6, 6, 0.85, 0.5), (12, 8, 0.95, 0.2), (24, 5, 0.95, 1e-4), (24, 8, 0.5, 0.3)],
+)
+def test_the_interval_covers_shares_that_differ_between_patients(patients, frames, share, alike):
+    """`alike`: correlation of the calls of one patient, whose share is drawn from a beta law."""
+    rng, covered = np.random.default_rng(1), 0
+    strength = (1 - alike) / alike
+    for _ in range(200):
+        own = rng.beta(share * strength, (1 - share) * strength, patients)
+        low, high = share_of(rng.binomial(frames, 1 - own), frames)
+        covered += low <= share <= high
+    assert covered / 200 >= 0.93
+
+
 def counts_of(ratings):
     """[units, categories] from [observers, units] ratings with 0 for none."""
     ratings = np.array(ratings)
@@ -111,7 +154,21 @@ def test_agreement_on_one_answer_alone_leaves_kappa_undefined_and_ac1_at_one():
     result = agreement_coefficients([[2, 0]] * 10)
     assert np.isnan(result["fleiss"][0])
     assert np.isnan(result["alpha"][0])
-    assert result["ac1"] == (1, 1, 1)
+    assert result["ac1"][0] == 1
+
+
+def test_observers_who_always_agree_leave_no_interval():
+    for value, *interval in agreement_coefficients([[2, 0]] * 4 + [[0, 2]] * 3).values():
+        assert value == 1
+        assert np.isnan(interval).all()
+
+
+def test_an_interval_that_hangs_on_one_frame_is_unknown_and_not_minus_1_to_1():
+    result = agreement_coefficients([[3, 0]] * 30 + [[2, 1]])
+    for name in ("fleiss", "alpha"):  # without the last frame, every answer is the same
+        assert np.isnan(result[name][1:]).all()
+    value, low, high = result["ac1"]
+    assert 0.9 < low < value <= high == 1
 
 
 def test_d_prime_by_hand_and_at_the_ends():

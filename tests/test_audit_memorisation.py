@@ -53,6 +53,8 @@ def test_new_patients_are_no_copies(audit):
     summary = audit.summary.iloc[0]
     assert audit.suspects.empty
     assert summary["verdict"].startswith("sax: no copy found among 80 synthetic frames")
+    told = f"not shown that it can be told who trained the GAN (membership AUC {summary['auc']:.2f}"
+    assert f"{told}, up to {summary['auc_high']:.2f})" in summary["verdict"]
     # 3 / 80 by the rule of three, over what the detector surely finds
     assert summary["upper_bound"] == pytest.approx(
         (1 - 0.05 ** (1 / 80)) / summary["detection_low"]

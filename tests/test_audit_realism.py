@@ -13,6 +13,7 @@ from cmrkit.audit import realism
 from cmrkit.audit.anatomy import areas_and_places
 from cmrkit.audit.distances import frechet_distance, kernel_distance, precision_recall
 from cmrkit.audit.embedding import train_embedding
+from cmrkit.audit.ratio import ratio_of_means
 from cmrkit.audit.realism import ALIKE, audit_realism, compare_anatomy, spoil
 from cmrkit.cohort.part import Part
 from cmrkit.figures.realism_audit import realism_figure
@@ -53,6 +54,7 @@ def test_frechet_distance_equals_the_librarys():
 def test_kernel_distance_equals_its_definition_and_is_0_in_the_mean():
     rng = np.random.default_rng(0)
     one, other = rng.normal(size=(5, 3)), rng.normal(1, 1, size=(4, 3))
+    each = np.arange(5), np.arange(4)
 
     def kernel(x, y):
         return (x @ y / 3 + 1) ** 3
@@ -62,26 +64,54 @@ def test_kernel_distance_equals_its_definition_and_is_0_in_the_mean():
         for x in (one, other)
     ]
     between = np.mean([kernel(x, y) for x in one for y in other])
-    assert kernel_distance(one, other) == pytest.approx(sum(within) - 2 * between)
-    draws = [kernel_distance(*rng.normal(size=(2, 30, 3))) for _ in range(200)]
+    assert kernel_distance(one, other, each) == pytest.approx(sum(within) - 2 * between)
+    each = (np.arange(30),) * 2
+    draws = [kernel_distance(*rng.normal(size=(2, 30, 3)), each) for _ in range(200)]
     assert abs(np.mean(draws)) < 3 * np.std(draws) / np.sqrt(200)
 
 
+def test_kernel_distance_is_0_in_the_mean_too_where_frames_come_several_to_a_patient():
+    rng, owners = np.random.default_rng(0), (np.repeat(np.arange(6), 5), np.arange(30))
+    draws = []
+    for _ in range(200):
+        patients = np.repeat(rng.normal(size=(6, 3)), 5, axis=0)
+        frames = np.sqrt(0.7) * patients + np.sqrt(0.3) * rng.normal(size=(30, 3))
+        draws.append(kernel_distance(frames, rng.normal(size=(30, 3)), owners))
+    assert abs(np.mean(draws)) < 3 * np.std(draws) / np.sqrt(200)
+    assert np.isnan(kernel_distance(frames, frames, (np.zeros(30), owners[1])))
+
+
 def test_precision_recall_density_and_coverage_of_points_on_a_line():
-    patients, synthetic = (np.array(x, dtype=float)[:, None] for x in ([0, 1, 2, 10], [1.5, 50]))
-    owners = np.arange(2), np.arange(4)
+    patients, synthetic = (
+        np.array(x, dtype=float)[:, None] for x in ([0, 1, 2, 10], [1.5, 50, 98.5])
+    )
+    owners = np.arange(3), np.arange(4)
     # balls of patients reach 1, 1, 1 and 8; 1.5 lies in those of 1 and 2, and not in that of 10
-    # (8.5 away); balls of both synthetic frames reach 48.5
-    assert precision_recall(synthetic, patients, owners, neighbours=1) == {
-        "precision": 0.5, "recall": 1.0, "density": 1.0, "coverage": 0.5
-    }  # fmt: skip
+    # (8.5 away); balls of all synthetic frames reach 48.5
+    assert precision_recall(synthetic, patients, owners, neighbours=1) == pytest.approx(
+        {"precision": 1 / 3, "recall": 1.0, "density": 2 / 3, "coverage": 0.5}
+    )
+
+
+@pytest.mark.parametrize(
+    ("owners", "unknown"),
+    [((range(20), [0] * 20), {"precision", "density", "coverage"}),
+     (([0] * 20, range(20)), {"recall"}),
+     ((range(20), [0] * 15 + [1, 2, 3, 4, 5]), {"precision", "density", "coverage"}),
+     ((range(20), [0] * 14 + [1, 2, 3, 4, 5, 6]), set())],
+)  # fmt: skip
+def test_balls_without_enough_frames_of_other_patients_say_nothing(owners, unknown):
+    rng = np.random.default_rng(0)
+    sets = rng.normal(5, 1, (20, 8)), rng.normal(0, 1, (20, 8))
+    measures = precision_recall(*sets, tuple(np.array(x) for x in owners), neighbours=5)
+    assert {name for name, x in measures.items() if np.isnan(x)} == unknown
 
 
 def test_a_ball_reaches_past_frames_of_the_same_patient():
     patients = np.array([0, 0.1, 5, 5.1])[:, None]
-    synthetic = np.array([2.5, 2.6])[:, None]
-    alone = precision_recall(synthetic, patients, (np.arange(2), np.arange(4)), 1)
-    grouped = precision_recall(synthetic, patients, (np.arange(2), np.array(list("aabb"))), 1)
+    synthetic = np.array([2.5, 2.6, 2.7])[:, None]
+    alone = precision_recall(synthetic, patients, (np.arange(3), np.arange(4)), 1)
+    grouped = precision_recall(synthetic, patients, (np.arange(3), np.array(list("aabb"))), 1)
     assert (alone["precision"], grouped["precision"]) == (0, 1)
 
 
@@ -120,6 +150,53 @@ def test_a_measure_that_cannot_tell_noise_is_not_informative(monkeypatch, embedd
     monkeypatch.setattr(realism, "frechet_distance", lambda a, b: float(a[0, 0]))
     measures = table(audit_realism(SYNTHETIC, GAN, HELD_OUT, embedding, seed=1))
     assert measures.loc["Frechet distance", "finding"] == "not informative"
+
+
+def findings_of(synthetic, floor, failure):
+    """Row of the table for repeats of the Frechet distance about these means."""
+    rng = np.random.default_rng(0)
+    noise = standard(rng.normal(size=(3, realism.REPEATS)))
+    values = np.array([synthetic, floor, failure])[:, None] + noise
+    index = pd.MultiIndex.from_product(
+        [range(realism.REPEATS), ["Frechet distance"]], names=["repeat", "measure"]
+    )
+    return realism._table("sax", pd.DataFrame(values.T, index, realism.SETS)).iloc[0]
+
+
+def test_only_frames_surely_nearer_to_other_than_to_spoilt_patients_are_like_them():
+    row = findings_of(50, 50, 100)
+    assert row["finding"] == "like other patients"
+    assert row["place_low"] < 0 < row["place_high"] < realism.CLEAR
+    row = findings_of(50, 50, 54)  # told apart from spoilt patients, but the error is as large
+    assert row["finding"] == "not shown"
+    assert row["place_high"] > realism.CLEAR
+    assert "not shown to be like other patients by Frechet" in realism._verdict(
+        "sax", row.to_frame().T
+    )
+    row = findings_of(50, 50, 50.5)
+    assert row["finding"] == "not informative"
+    assert np.isnan([row["place_low"], row["place_high"]]).all()
+
+
+@pytest.mark.parametrize("shift", np.linspace(-8, 8, 33))
+def test_the_interval_of_the_place_holds_0_just_where_no_difference_is_found(shift):
+    row = findings_of(50 + shift, 50, 70)
+    clear = row["finding"] in ("nearer than other patients", "worse than other patients")
+    assert clear != (row["place_low"] <= 0 <= row["place_high"])
+
+
+def test_the_interval_of_a_ratio_covers_it_19_times_out_of_20():
+    rng, covered = np.random.default_rng(0), 0
+    for _ in range(1000):  # means 3 and 10, each with standard error 1, as the SD of repeats says
+        one, other = rng.normal([[3], [10]], 1, (2, 1)) + standard(rng.normal(size=(2, 400)))
+        _, low, high = ratio_of_means(one, other, 1.96)
+        covered += low <= 0.3 <= high
+    assert 0.93 < covered / 1000 < 0.97
+
+
+def standard(values):
+    values = values - values.mean(axis=1, keepdims=True)
+    return values / values.std(axis=1, ddof=1, keepdims=True)
 
 
 def test_intervals_of_random_halves_are_those_of_the_mean():

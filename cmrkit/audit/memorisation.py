@@ -321,11 +321,13 @@ def _verdict(row, missed):
     else:
         bound = _percent(row["upper_bound"])
         said = f"{view}: no copy found among {n} synthetic frames (upper bound {bound})"
-    auc = "membership AUC {auc:.2f}, {auc_low:.2f} to {auc_high:.2f}".format(**row)
+    auc = f"membership AUC {row['auc']:.2f}"
     if row["auc_low"] > 0.5:
         link = "and" if row["copies"] else "yet"
+        auc += f", {row['auc_low']:.2f} to {row['auc_high']:.2f}"
         return f"{said}; {link} patients who trained the GAN lie nearer to them than others ({auc})"
-    return f"{said}; who trained the GAN cannot be told ({auc})"
+    auc += f", up to {row['auc_high']:.2f}"  # which the patients at hand do not exclude
+    return f"{said}; not shown that it can be told who trained the GAN ({auc})"
 
 
 def _percent(share):

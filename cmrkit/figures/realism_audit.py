@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+from cmrkit.audit.realism import CLEAR
 from cmrkit.figures.style import ARM_COLOURS, DOUBLE_COLUMN_MM, size, style
 
 LIMITS = (-0.6, 1.6)  # what lies beyond is drawn at the edge, as an arrow
@@ -15,8 +16,9 @@ def realism_figure(measures):
         measures: DataFrame `Realism.measures`, the table `realism.csv`.
 
     Returns:
-        matplotlib Figure, a panel a view: synthetic frames with their 95 % interval, that of other
-        patients as a grey bar, and the values themselves: synthetic (other; spoilt patients).
+        matplotlib Figure, a panel a view: synthetic frames with their 95 % interval, which ends
+        left of the dotted line where they are like other patients, and the values themselves:
+        synthetic (other; spoilt patients).
     """
     views = list(measures["view"].unique())
     rows = measures["measure"].nunique()
@@ -42,8 +44,6 @@ def _draw_view(axis, table):
         if line.finding == "not informative":
             axis.text(0.5, row, "not informative", ha="center", va="center", fontsize=5.5)
         else:
-            reach = (line.floor_high - line.floor) / max(1e-12, abs(line.failure - line.floor))
-            axis.plot([-reach, reach], [row, row], color="0.8", lw=5, solid_capstyle="butt")
             colour = ARM_COLOURS["synthetic"]
             interval = np.clip([line.place_low, line.place_high], *LIMITS)
             axis.plot(interval, [row, row], color=colour, lw=1.2)
@@ -59,5 +59,6 @@ def _draw_view(axis, table):
     )  # fmt: skip
     for place in (0, 1):
         axis.axvline(place, color="k", lw=0.8, ls="--", zorder=0)
+    axis.axvline(CLEAR, color="0.6", lw=0.8, ls=":", zorder=0)
     axis.set(xlim=LIMITS, yticks=range(len(table)), yticklabels=table["measure"])
     axis.set_ylim(len(table) - 0.4, -0.6)
