@@ -269,7 +269,7 @@ def bland_altman_plot(pairs, limits, quantity):
                 axis.set_title(f"{view} {label}")
         for axis, arm in zip(axes[:, 0], arms, strict=True):
             error = "percentage points" if unit == "%" else unit
-            axis.set_ylabel(f"trained on {arm}\npredicted \N{MINUS SIGN} reference ({error})")
+            axis.set_ylabel(f"trained on {arm}\npredicted \N{MINUS SIGN} reference\n({error})")
         figure.supxlabel(f"{name}, mean of predicted and reference ({unit})", fontsize=7)
     return figure
 

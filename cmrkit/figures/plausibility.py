@@ -125,9 +125,10 @@ def most_unusual_frames(readings, synthetic, columns=8):
 def _in_words(measure):
     """A measure of `audit.anatomy.measure_anatomy` as it stands above a frame."""
     measure = measure.replace("LV myocardium", "LV wall")
-    if measure.endswith(" contact"):
-        return "contact of " + measure.removesuffix(" contact").replace("-", "\nand ")
-    return measure.replace("LV-RV distance", "distance of\nLV and RV")
+    for kind in ("contact", "distance"):
+        if measure.endswith(f" {kind}"):
+            measure = f"{kind} of " + measure.removesuffix(f" {kind}").replace("-", " and ")
+    return textwrap.fill(measure, 13)
 
 
 def write_sheets(path, images, columns=5, rows=7):
