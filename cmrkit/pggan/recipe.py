@@ -175,20 +175,22 @@ def quick(views, labels=(), resolution=64, total_kimg=50.0, seed=1, **changes):
         changes: any field of `Recipe`.
 
     Choice: found by trial on simulated patients, in 5 to 11 minutes each. Non-saturating
-    loss gave better frames than WGAN-GP after the same minutes. Generated frames first grow alike
-    and need about 15 thousand images at 16 x 16 to grow varied again; levels above inherit what is
-    lost there, so the coarse levels get as many images as the finest, which costs them little time.
+    loss gave better frames than WGAN-GP after the same minutes. With batches of 16 generated frames
+    first grew alike and needed about 15 thousand images at 16 x 16 to grow varied again; levels
+    above inherit what is lost there, so the coarse levels get as many images as the finest, which
+    costs them little time.
     32 feature maps at 64 x 64 instead of 16 took a fifth longer and raised the Dice of a U-Net
     trained on the frames by 0.04 to 0.15. In so short a training the average must forget soon: with
     half-lives of 10, 6 and 3 thousand images that Dice (4-chamber, RV) was 0.84, 0.90 and 0.92; 1.5
     did not raise it, and roughened the outlines.
 
     A penalty of 0.1 collapsed. After the same minutes batches of 8 with a penalty of 4 gave cleaner
-    borders and more varied frames than batches of 16 with 1: of three seeds the automated reader
-    called 28, 27 and 55 % of four-chamber frames implausible, and 17, 77 and 15 % of short-axis
-    frames, where single runs had 46 to 98 % and 28 to 93 %. Dice was the same; the finest detail of
-    short-axis frames lay a little farther from patients'. A learning rate that falls to 0 over the
-    last quarter let the discriminator win: 98 and 90 % implausible, and a lower Dice.
+    borders and more varied frames than batches of 16 with 1: the automated reader called 27 to 55 %
+    of four-chamber frames implausible in three seeds each, and 15 to 77 % of short-axis frames,
+    where it had been 46 to 98 % and 28 to 93 %. Dice was the same; the finest detail of short-axis
+    frames lay a little farther from patients'. A learning rate that falls to 0 over the last
+    quarter let the discriminator win: 98 and 90 % implausible, and a lower Dice. With soft borders
+    of the label maps (`data.level_frames`) three seeds had 7 to 25 % and 14 to 26 %.
     """
     levels = _doubling(8, resolution)
     first = total_kimg / (30 if len(levels) > 1 else 1)
