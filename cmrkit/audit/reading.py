@@ -134,14 +134,15 @@ def write_reading(folder, key_folder, reading, seed, observers, cines=None):
     if key_folder.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"key_folder: {key_folder} lies in {folder}; keep the key apart")
     ask_real = cines is None and (reading.frames["group"] == "patient").any()
-    keys = {}
+    keys, answers = {}, answers_beneath(folder)
     for observer in observers:
         keys[observer] = key = reading_order(reading.frames, seed, observer)
         images = reading.images[key["row"]]
         arrays = {"images": images, "observer": np.array(observer), "ask_real": ask_real}
         if cines is not None:
             arrays |= _cines_of(key, cines)
-        _write_list(folder, observer, key, arrays)
+        answered = [(path, of) for path, name, of, _ in answers if name == observer]
+        _write_list(folder / observer, key, arrays, answered)
         with moved_into_place(key_folder / f"{observer}.csv") as draft:
             key.to_csv(draft, index=False)
     return keys
@@ -159,24 +160,30 @@ def _cines_of(key, patients):
     return arrays
 
 
-def _write_list(folder, observer, key, arrays):
-    """Write an observer's frames and empty answer table, unless the observer has answered."""
+def _write_list(folder, key, arrays, answered):
+    """Write an observer's frames and empty answer table, unless the observer has answered.
+
+    Args:
+        folder: of the observer.
+        key: of the list.
+        arrays: of `frames.npz`.
+        answered: (path, digest of the list answered) of each file with answers of the observer.
+    """
     content = io.BytesIO()
     np.savez(content, **arrays)
     digest = hashlib.sha256(content.getvalue()).hexdigest()
-    answered = [(path, of) for path, name, of, _ in answers_beneath(folder) if name == observer]
     for path, of in answered:
         if of != digest:
             raise ValueError(
                 f"{path}: holds answers to another reading list than the one that these parameters "
                 "give; move the file away to begin anew"
             )
-    frames = folder / observer / "frames.npz"
-    if not frames.exists() or ReadingList(frames.parent).digest != digest:
+    frames = folder / "frames.npz"
+    if not frames.exists() or ReadingList(folder).digest != digest:
         with moved_into_place(frames) as draft:
             draft.write_bytes(content.getvalue())
-        ReadingList(frames.parent).log_path.unlink(missing_ok=True)  # opened, nothing answered
+        ReadingList(folder).log_path.unlink(missing_ok=True)  # opened, nothing answered
     if not answered:
         empty = pd.DataFrame({"item": key["item"], "list": digest}).reindex(columns=PAPER_COLUMNS)
-        with moved_into_place(ReadingList(frames.parent).paper_path) as draft:
+        with moved_into_place(ReadingList(folder).paper_path) as draft:
             empty.to_csv(draft, index=False)

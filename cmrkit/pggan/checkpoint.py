@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from cmrkit.pggan import growth, origin, stability, tensor_file
+from cmrkit.pggan.files import written_whole
 from cmrkit.pggan.lines import append_lines, read_lines
 from cmrkit.pggan.recipe import Recipe
 from cmrkit.pggan.weights import KIND, adam_state, load_adam, load_network, network_state
@@ -51,9 +52,10 @@ class RunFolder:
             ValueError: the checkpoint is damaged, or of another recipe or other data, or this
                 machine would go on in another type.
         """
-        if not self.all():
+        checkpoints = list(self.all().values())
+        if not checkpoints:
             return
-        path = list(self.all().values())[-1]
+        path = checkpoints[-1]
         tensors, facts = tensor_file.read(path, KIND, trainer.job.device)
         self._check_whole(path, tensors)
         self._check_same_run(path, facts)
@@ -83,10 +85,9 @@ class RunFolder:
             leftover.unlink()
         for path in (self.statistics, self.realism):
             lines = [x for x in read_lines(path) if round(x["kimg"] * 1000) <= images_shown]
-            temporary = path.with_name(f".{path.name}.tmp")
-            temporary.unlink(missing_ok=True)
-            append_lines(temporary, lines)
-            temporary.replace(path)
+            with written_whole(path) as temporary:
+                temporary.unlink(missing_ok=True)
+                append_lines(temporary, lines)
         return read_lines(self.statistics)
 
     def save(self, trainer, lines):

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from cmrkit.pggan import tensor_file
+from cmrkit.pggan.files import written_whole
 from cmrkit.pggan.training import train
 
 # torch.distributed.run, which ends when the process that started it does.
@@ -50,9 +51,8 @@ def launch(recipe, data_path, parent, processes=1, on_tick=None):
         train(recipe, data_path, folder, on_tick)
     else:
         _launch_processes(recipe, data_path, folder, processes)
-    temporary = Path(parent) / ".generator.safetensors"
-    shutil.copyfile(folder / "generator.safetensors", temporary)
-    temporary.replace(Path(parent) / "generator.safetensors")
+    with written_whole(Path(parent) / "generator.safetensors") as temporary:
+        shutil.copyfile(folder / "generator.safetensors", temporary)
     return folder
 
 
