@@ -93,6 +93,41 @@ def test_down_convolution_equals_a_convolution_then_averaging():
     assert torch.allclose(layer(x), expected)
 
 
+@pytest.mark.parametrize("kind", [UpConv, DownConv])
+def test_a_kernel_that_lies_channels_last_is_the_same(kind):
+    layer = kind(8, 16, generator_of_seed()).double()
+    x = torch.randn(2, 8, 8, 8, generator=generator_of_seed(1), dtype=torch.float64)
+    found = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        layer.to(memory_format=layout).zero_grad()
+        out = layer(x)
+        out.square().sum().backward()
+        assert layer.weight.grad.stride() == layer.weight.stride()  # Adam reads them side by side
+        found.append((out.detach(), layer.weight.grad.clone()))
+    assert layer.scaled(x.dtype)[0].is_contiguous(memory_format=torch.channels_last)
+    for first, second in zip(*found, strict=True):
+        assert torch.allclose(first, second)
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 1), (16, 3, 1), (13, 5, 3), (8, 16, 3)], ids=str)
+def test_a_convolution_by_eights_is_the_same(shape):
+    n_in, n_out, kernel = shape
+    layer = Conv(n_in, n_out, generator_of_seed(), kernel=kernel).double()
+    x = torch.randn(2, n_in, 8, 8, generator=generator_of_seed(1), dtype=torch.float64)
+    seen = []
+
+    def convolve(x, weight, bias):
+        seen.append(weight.shape[:2])
+        return F.conv2d(x, weight, bias, padding=kernel // 2)
+
+    weight, bias = layer.scaled(x.dtype)
+    assert torch.allclose(layers.by_eights(convolve, x, weight, bias + 1), layer(x) + 1)
+    assert torch.allclose(
+        layers.by_eights(convolve, x, weight, None), F.conv2d(x, weight, padding=kernel // 2)
+    )
+    assert all(maps % 8 == 0 for maps in seen[0])
+
+
 def test_rising_activation_equals_leaky_relu_then_pixel_norm():
     x = torch.randn(2, 5, 3, 3, generator=generator_of_seed(), dtype=torch.float64)
     assert torch.allclose(layers.rising(x), layers.pixel_norm(F.leaky_relu(x, 0.2)))

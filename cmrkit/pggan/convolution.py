@@ -44,7 +44,7 @@ def conv2d(x, weight, bias, stride=1, padding=0):
     Args:
         x: [N, A, R, R].
         weight: [B, A, K, K].
-        bias: [B].
+        bias: [B], or None.
         stride, padding: pixels, in both directions.
 
     Returns:
@@ -74,7 +74,7 @@ class _Convolution(torch.autograd.Function):
         if differentiated and ctx.needs_input_grad[1] and not _within["blocks"]:
             raise RuntimeError("create_graph: only within gradient_of_frames_alone")
         if ctx.needs_input_grad[1] and not differentiated:
-            wanted, biases = [False, True, True], [len(weight)]
+            wanted, biases = [False, True, ctx.needs_input_grad[2]], [len(weight)]
             _, by_weight, by_bias = _convolution_backward(grad, x, weight, biases, ctx, wanted)
         return by_x, by_weight, by_bias, None, None
 

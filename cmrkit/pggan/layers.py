@@ -4,6 +4,8 @@ Shapes: N frames, C channels, W feature maps, R pixels a side.
 """
 
 import math
+from functools import partial
+from importlib.util import find_spec
 
 import torch
 import torch.nn.functional as F
@@ -99,6 +101,14 @@ class EqualizedLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_out))
         self.fan_in, self.scale = fan_in, gain / math.sqrt(fan_in)
 
+    def forward(self, x, activation=None):
+        """Weights, bias, then `leaky` or `rising`, if any: the last two in one pass on a GPU."""
+        weight, bias = self.scaled(x.dtype)
+        if activation in FUSED and x.is_cuda and x.ndim == 4:
+            return FUSED[activation](self.weigh(x, weight, None), self.bias, LEAK)
+        x = self.weigh(x, weight, bias)
+        return activation(x) if activation else x
+
     def scaled(self, dtype):
         """Weight and bias at work, in the type of the input."""
         return (self.weight * self.scale).to(dtype), self.bias.to(dtype)
@@ -110,8 +120,8 @@ class Dense(EqualizedLayer):
     def __init__(self, n_in, n_out, rng, gain=GAIN):
         super().__init__((n_out, n_in), n_in, n_out, gain, rng)
 
-    def forward(self, x):
-        return F.linear(x, *self.scaled(x.dtype))
+    def weigh(self, x, weight, bias):
+        return F.linear(x, weight, bias)
 
 
 class Conv(EqualizedLayer):
@@ -121,8 +131,9 @@ class Conv(EqualizedLayer):
         super().__init__((n_out, n_in, kernel, kernel), n_in * kernel**2, n_out, gain, rng)
         self.padding = kernel // 2
 
-    def forward(self, x):
-        return conv2d(x, *self.scaled(x.dtype), padding=self.padding)
+    def weigh(self, x, weight, bias):
+        convolve = partial(conv2d, padding=self.padding)
+        return by_eights(convolve, x, weight, bias) if x.is_cuda else convolve(x, weight, bias)
 
 
 class BoxedConv(EqualizedLayer):
@@ -136,8 +147,13 @@ class BoxedConv(EqualizedLayer):
     def scaled(self, dtype):
         """Kernel [A, B, 4, 4] and bias at work: the scaled 3 x 3 kernel summed over four shifts."""
         a, b = self.weight.shape[:2]
-        kernel = self.weight.reshape(a * b, 9) @ self.box  # [A B, 16]
-        return kernel.reshape(a, b, 4, 4).to(dtype), self.bias.to(dtype)
+        if not self.weight.is_contiguous():  # channels last: [A, 16, B] in memory, so made as that
+            maps = self.weight.permute(0, 2, 3, 1).reshape(a, 9, b)
+            kernel = torch.bmm(self.box.T.expand(a, 16, 9), maps)
+            kernel = kernel.reshape(a, 4, 4, b).permute(0, 3, 1, 2)
+        else:
+            kernel = (self.weight.reshape(a * b, 9) @ self.box).reshape(a, b, 4, 4)
+        return kernel.to(dtype), self.bias.to(dtype)
 
 
 class UpConv(BoxedConv):
@@ -150,8 +166,8 @@ class UpConv(BoxedConv):
     def __init__(self, n_in, n_out, rng):
         super().__init__((n_in, n_out, 3, 3), n_in * 9, n_out, GAIN, rng)
 
-    def forward(self, x):
-        return F.conv_transpose2d(x, *self.scaled(x.dtype), stride=2, padding=1)
+    def weigh(self, x, weight, bias):
+        return F.conv_transpose2d(x, weight, bias, stride=2, padding=1)
 
 
 class DownConv(BoxedConv):
@@ -164,8 +180,28 @@ class DownConv(BoxedConv):
         super().__init__((n_out, n_in, 3, 3), n_in * 9, n_out, GAIN, rng)
         self.box /= 4  # the mean of four, not the sum
 
-    def forward(self, x):
-        return conv2d(x, *self.scaled(x.dtype), stride=2, padding=1)
+    def weigh(self, x, weight, bias):
+        return conv2d(x, weight, bias, stride=2, padding=1)
+
+
+def by_eights(convolve, x, weight, bias):
+    """A convolution with maps of zeros, in and out, up to a multiple of 8.
+
+    A GPU's tensor cores take maps by eights: with the 1 to 6 channels of a frame, and with the 513
+    maps that the minibatch standard deviation leaves, cuDNN goes slower ways.
+
+    Args:
+        convolve: function of x [N, A, R, R], weight [B, A, K, K] and bias [B] or None.
+    """
+    b, a = weight.shape[:2]
+    last = torch.channels_last
+    if a % 8:
+        x = F.pad(x, (0, 0, 0, 0, 0, -a % 8)).contiguous(memory_format=last)
+    if a % 8 or b % 8:
+        weight = F.pad(weight, (0, 0, 0, 0, 0, -a % 8, 0, -b % 8)).contiguous(memory_format=last)
+    if b % 8 == 0:
+        return convolve(x, weight, bias)
+    return convolve(x, weight, None if bias is None else F.pad(bias, (0, -b % 8)))[:, :b]
 
 
 class _Leaky(torch.autograd.Function):
@@ -218,3 +254,9 @@ class _LeakyPixelNorm(torch.autograd.Function):
 
 
 rising = _LeakyPixelNorm.apply  # the generator's activation: [N, W, R, R] to the same
+
+FUSED = {}
+if find_spec("triton"):  # comes with PyTorch for CUDA, though not on Windows
+    from cmrkit.pggan import fused
+
+    FUSED = {leaky: fused.leaky, rising: fused.rising}

@@ -88,7 +88,7 @@ def copies_score(checkpoint, data, frames=64, seed=0):
     discriminator = Discriminator(recipe, torch.Generator())
     load_network(discriminator, tensors, "discriminator")
     device = join().device
-    discriminator.to(device)
+    discriminator.on(device)
     rng = np.random.default_rng(seed)
     rows = []
     for number, view in enumerate(recipe.views):

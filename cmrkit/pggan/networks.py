@@ -55,6 +55,11 @@ class Network(nn.Module):
         super().__init__()
         self.precision = recipe.precision
 
+    def on(self, device):
+        """Move to a device, kernels laid out as its convolutions read them, and return itself."""
+        layout = torch.channels_last if device.type == "cuda" else torch.preserve_format
+        return self.to(device, memory_format=layout)
+
     @property
     def dtype(self):
         """Type of the feature maps, where the weights are now."""
@@ -117,13 +122,13 @@ class Generator(Network):
             z = torch.cat([z, F.one_hot(view, self.n_views).to(z.dtype)], dim=1)
         x = self.dense(z).reshape(len(z), -1, 4, 4)
         x = rising(x.to(self.dtype, memory_format=torch.channels_last))
-        return rising(self.conv(x))
+        return self.conv(x, rising)
 
     def grow(self, x, resolution):
         """Feature maps [N, W, r, r] to those of a finer resolution; a coarser one leaves them."""
         for k in range(_doublings(x.shape[-1]), _doublings(resolution)):
-            x = rising(self.up[k](x))  # [N, W, 2r, 2r]
-            x = rising(self.same[k](x))
+            x = self.up[k](x, rising)  # [N, W, 2r, 2r]
+            x = self.same[k](x, rising)
         return x
 
     def draw(self, x, resolution, alpha=None):
@@ -177,15 +182,15 @@ class Discriminator(Network):
         depth = frames.shape[-1].bit_length() - 3  # halvings to 4 x 4
         x = frames.to(self.dtype, memory_format=torch.channels_last)
         if alpha is not None:
-            old = leaky(self.from_frame[depth - 1](downsample(x)))
-        x = leaky(self.from_frame[depth](x))  # [N, W, R, R]
+            old = self.from_frame[depth - 1](downsample(x), leaky)
+        x = self.from_frame[depth](x, leaky)  # [N, W, R, R]
         for k in reversed(range(depth)):
-            x = leaky(self.same[k](x))
-            x = leaky(self.down[k](x))  # [N, W, R/2, R/2]
+            x = self.same[k](x, leaky)
+            x = self.down[k](x, leaky)  # [N, W, R/2, R/2]
             if alpha is not None and k == depth - 1:
                 x = fade_in(old, x, alpha)
         x = minibatch_stddev(x)  # [N, W + 1, 4, 4]
-        x = leaky(self.conv(x))
+        x = self.conv(x, leaky)
         x = full(x).flatten(1)  # [N, 16 W]
-        x = leaky(self.dense(x))
+        x = self.dense(x, leaky)
         return self.score(x).gather(1, view[:, None]).squeeze(1)

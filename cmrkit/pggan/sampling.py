@@ -55,7 +55,7 @@ def load_generator(path, device="cpu"):
     recipe = Recipe.from_dict(facts["recipe"])
     network = Generator(recipe, torch.Generator())
     load_network(network, tensors, "ema")
-    network = network.requires_grad_(False).to(device)
+    network = network.requires_grad_(False).on(torch.device(device))
     return TrainedGenerator(
         network,
         recipe,
@@ -141,28 +141,28 @@ def render(generator, z, views, truncation=1.0):
     names = generator.recipe.views
     for name in set(views) - set(names):
         raise ValueError(f"views: {name!r} was not trained; this generator has {', '.join(names)}")
-    n, r = len(z), generator.resolution
-    numbers = torch.tensor(
-        [0, *generator.recipe.labels], dtype=torch.uint8, device=generator.device
-    )
+    n, r, device = len(z), generator.resolution, generator.device
+    numbers = torch.tensor([0, *generator.recipe.labels], dtype=torch.uint8, device=device)
     pad = -n % CHUNK
-    z = torch.cat([torch.from_numpy(z), torch.zeros(pad, z.shape[1])])
-    view = torch.tensor([names.index(name) for name in views] + [0] * pad)
-    images = torch.empty((n + pad, r, r), dtype=torch.uint8)
-    masks = torch.empty((n + pad, r, r), dtype=torch.uint8)
+    z = torch.cat([torch.from_numpy(z), torch.zeros(pad, z.shape[1])]).to(device)
+    view = torch.tensor([names.index(name) for name in views] + [0] * pad).to(device)
+    shape, on_gpu = (n + pad, r, r), device.type == "cuda"
+    images = torch.empty(shape, dtype=torch.uint8, pin_memory=on_gpu)  # pinned: copied to meanwhile
+    masks = torch.empty(shape, dtype=torch.uint8, pin_memory=on_gpu)
 
     def draw_chunk(start):
         part = slice(start, start + CHUNK)
-        v = view[part].to(generator.device)
-        image, label = draw_frames(generator, z[part].to(generator.device), v, truncation)
-        images[part], masks[part] = image, numbers[label.long()]
+        image, label = draw_frames(generator, z[part], view[part], truncation)
+        images[part].copy_(image, non_blocking=True)
+        masks[part].copy_(numbers[label.long()], non_blocking=True)
 
     starts = range(0, n, CHUNK)
-    if generator.device.type == "cpu":
-        one_core_each(draw_chunk, starts)
-    else:
+    if on_gpu:
         for start in starts:
             draw_chunk(start)
+        torch.cuda.synchronize(device)
+    else:
+        one_core_each(draw_chunk, starts)
     return images[:n].numpy(), masks[:n].numpy()
 
 

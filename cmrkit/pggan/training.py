@@ -42,8 +42,8 @@ class Trainer:
     def __init__(self, recipe, data, job):
         self.recipe, self.data, self.job = recipe, data, job
         rng = torch.Generator().manual_seed(recipe.seed)
-        self.generator = Generator(recipe, rng).to(job.device)
-        self.discriminator = Discriminator(recipe, rng).to(job.device)
+        self.generator = Generator(recipe, rng).on(job.device)
+        self.discriminator = Discriminator(recipe, rng).on(job.device)
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         self.computed_in = str(self.generator.dtype).removeprefix("torch.")
         self.images_shown = 0
