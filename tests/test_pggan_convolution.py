@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from cmrkit.pggan.convolution import MAPWISE, conv2d, gradient_of_frames_alone
+from cmrkit.pggan.convolution import MAPWISE, by_eights, conv2d, gradient_of_frames_alone
 
 SHAPES = pytest.mark.parametrize(("kernel", "stride", "padding"), [(3, 1, 1), (4, 2, 1), (1, 1, 0)])
 
@@ -15,6 +15,17 @@ def given(kernel):
     return [torch.randn(s, generator=rng, dtype=torch.double).requires_grad_() for s in shapes]
 
 
+def as_on_a_gpu(x, weight, bias, stride, padding):
+    def convolve(x, weight, bias):
+        assert all(maps % 8 == 0 for maps in (*weight.shape[:2], len(bias)))
+        return conv2d(x, weight, bias, stride, padding)
+
+    return by_eights(convolve, x, weight, bias)
+
+
+OURS = pytest.mark.parametrize("ours", [conv2d, as_on_a_gpu])
+
+
 def penalty(convolution, x, weight, bias, stride, padding):
     score = convolution(x, weight, bias, stride, padding).pow(3).sum()
     with gradient_of_frames_alone():
@@ -22,26 +33,34 @@ def penalty(convolution, x, weight, bias, stride, padding):
     return gradient.square().sum()
 
 
+@OURS
 @SHAPES
-def test_its_gradients_are_those_of_torch(kernel, stride, padding):
+def test_its_gradients_are_those_of_torch(ours, kernel, stride, padding):
     inputs = given(kernel)
     found, expected = (
         torch.autograd.grad(f(*inputs, stride, padding).pow(2).sum(), inputs)
-        for f in (conv2d, F.conv2d)
+        for f in (ours, F.conv2d)
     )
     for one, other in zip(found, expected, strict=True):
         assert torch.allclose(one, other)
 
 
+@OURS
 @SHAPES
-def test_a_penalty_of_its_gradient_has_the_derivatives_of_torch(kernel, stride, padding):
+def test_a_penalty_of_its_gradient_has_the_derivatives_of_torch(ours, kernel, stride, padding):
     inputs = given(kernel)
     found, expected = (
-        torch.autograd.grad(penalty(f, *inputs, stride, padding), inputs)
-        for f in (conv2d, F.conv2d)
+        torch.autograd.grad(penalty(f, *inputs, stride, padding), inputs) for f in (ours, F.conv2d)
     )
     for one, other in zip(found, expected, strict=True):
         assert torch.allclose(one, other)
+
+
+@pytest.mark.parametrize(("n_in", "n_out"), [(1, 16), (16, 6), (8, 16)])
+def test_by_eights_without_a_bias_is_the_same(n_in, n_out):
+    rng = torch.Generator().manual_seed(1)
+    x, weight = (torch.randn(s, generator=rng) for s in ((2, n_in, 8, 8), (n_out, n_in, 3, 3)))
+    assert torch.allclose(by_eights(F.conv2d, x, weight, None), F.conv2d(x, weight))
 
 
 @SHAPES

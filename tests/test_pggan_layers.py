@@ -109,25 +109,6 @@ def test_a_kernel_that_lies_channels_last_is_the_same(kind):
         assert torch.allclose(first, second)
 
 
-@pytest.mark.parametrize("shape", [(1, 16, 1), (16, 3, 1), (13, 5, 3), (8, 16, 3)], ids=str)
-def test_a_convolution_by_eights_is_the_same(shape):
-    n_in, n_out, kernel = shape
-    layer = Conv(n_in, n_out, generator_of_seed(), kernel=kernel).double()
-    x = torch.randn(2, n_in, 8, 8, generator=generator_of_seed(1), dtype=torch.float64)
-    seen = []
-
-    def convolve(x, weight, bias):
-        seen.append(weight.shape[:2])
-        return F.conv2d(x, weight, bias, padding=kernel // 2)
-
-    weight, bias = layer.scaled(x.dtype)
-    assert torch.allclose(layers.by_eights(convolve, x, weight, bias + 1), layer(x) + 1)
-    assert torch.allclose(
-        layers.by_eights(convolve, x, weight, None), F.conv2d(x, weight, padding=kernel // 2)
-    )
-    assert all(maps % 8 == 0 for maps in seen[0])
-
-
 def test_rising_activation_equals_leaky_relu_then_pixel_norm():
     x = torch.randn(2, 5, 3, 3, generator=generator_of_seed(), dtype=torch.float64)
     assert torch.allclose(layers.rising(x), layers.pixel_norm(F.leaky_relu(x, 0.2)))

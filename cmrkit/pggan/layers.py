@@ -4,7 +4,6 @@ Shapes: N frames, C channels, W feature maps, R pixels a side.
 """
 
 import math
-from functools import partial
 from importlib.util import find_spec
 
 import torch
@@ -90,7 +89,8 @@ def fade_in(old, new, alpha):
 class EqualizedLayer(nn.Module):
     """Weights drawn from N(0, 1) and scaled at run time by gain / sqrt(fan in); bias from 0.
 
-    So every weight moves by the same relative amount under Adam, however wide its layer.
+    So every weight moves by the same relative amount under Adam, however wide its layer. What
+    weights and bias do to the input, each kind of layer says in `weigh`.
 
     Source: Karras et al. 2018, section 4.1.
     """
@@ -132,8 +132,7 @@ class Conv(EqualizedLayer):
         self.padding = kernel // 2
 
     def weigh(self, x, weight, bias):
-        convolve = partial(conv2d, padding=self.padding)
-        return by_eights(convolve, x, weight, bias) if x.is_cuda else convolve(x, weight, bias)
+        return conv2d(x, weight, bias, padding=self.padding)
 
 
 class BoxedConv(EqualizedLayer):
@@ -182,26 +181,6 @@ class DownConv(BoxedConv):
 
     def weigh(self, x, weight, bias):
         return conv2d(x, weight, bias, stride=2, padding=1)
-
-
-def by_eights(convolve, x, weight, bias):
-    """A convolution with maps of zeros, in and out, up to a multiple of 8.
-
-    A GPU's tensor cores take maps by eights: with the 1 to 6 channels of a frame, and with the 513
-    maps that the minibatch standard deviation leaves, cuDNN goes slower ways.
-
-    Args:
-        convolve: function of x [N, A, R, R], weight [B, A, K, K] and bias [B] or None.
-    """
-    b, a = weight.shape[:2]
-    last = torch.channels_last
-    if a % 8:
-        x = F.pad(x, (0, 0, 0, 0, 0, -a % 8)).contiguous(memory_format=last)
-    if a % 8 or b % 8:
-        weight = F.pad(weight, (0, 0, 0, 0, 0, -a % 8, 0, -b % 8)).contiguous(memory_format=last)
-    if b % 8 == 0:
-        return convolve(x, weight, bias)
-    return convolve(x, weight, None if bias is None else F.pad(bias, (0, -b % 8)))[:, :b]
 
 
 class _Leaky(torch.autograd.Function):
