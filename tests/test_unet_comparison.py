@@ -124,14 +124,14 @@ def test_an_unknown_unit_is_refused():
 
 
 def test_a_dose_is_summarised_over_patients_not_frames():
-    # patient a: LV 0.9 (median of 0.9, 0.9, 0.1), RV 0.7, mean 0.8; patient b: 0.6; median 0.7
-    rows = [("a", "LV", 0.9)] * 2 + [("a", "LV", 0.1), ("a", "RV", 0.7), ("b", "LV", 0.6)]
+    # patient a: LV 0.8 (mean of 0.9, 0.9, 0.6), RV 0.6, mean 0.7; patient b: 0.5; median 0.6
+    rows = [("a", "LV", 0.9)] * 2 + [("a", "LV", 0.6), ("a", "RV", 0.6), ("b", "LV", 0.5)]
     scores = pd.DataFrame(rows, columns=["patient_id", "label", "dice"]).assign(
         view="sax", arm="synthetic", unit="frames", dose=100, frames=100
     )
     row = dose_summary(scores).iloc[0]
-    assert row["score"] == pytest.approx(0.7)
-    assert [row["low"], row["high"]] == pytest.approx([0.65, 0.75])
+    assert row["score"] == pytest.approx(0.6)
+    assert [row["low"], row["high"]] == pytest.approx([0.55, 0.65])
 
 
 def test_the_worth_of_patients_in_synthetic_frames_is_interpolated():

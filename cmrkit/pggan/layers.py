@@ -4,6 +4,7 @@ Shapes: N frames, C channels, W feature maps, R pixels a side.
 """
 
 import math
+from functools import cache
 from importlib.util import find_spec
 
 import torch
@@ -104,7 +105,7 @@ class EqualizedLayer(nn.Module):
     def forward(self, x, activation=None):
         """Weights, bias, then `leaky` or `rising`, if any: the last two in one pass on a GPU."""
         weight, bias = self.scaled(x.dtype)
-        if activation in FUSED and x.is_cuda and x.ndim == 4:
+        if activation in FUSED and x.ndim == 4 and _fuses(x.device):
             return FUSED[activation](self.weigh(x, weight, None), self.bias, LEAK)
         x = self.weigh(x, weight, bias)
         return activation(x) if activation else x
@@ -233,6 +234,13 @@ class _LeakyPixelNorm(torch.autograd.Function):
 
 
 rising = _LeakyPixelNorm.apply  # the generator's activation: [N, W, R, R] to the same
+
+
+@cache
+def _fuses(device):
+    """Whether a device runs Triton's kernels: GPUs from compute capability 7.0 (Volta) on."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0)
+
 
 FUSED = {}
 if find_spec("triton"):  # comes with PyTorch for CUDA, though not on Windows

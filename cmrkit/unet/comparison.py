@@ -198,11 +198,11 @@ def dose_summary(scores, metric="dice"):
 
     Returns:
         DataFrame `view, arm, unit, dose, frames, score, low, high`. A patient's score is the mean
-        over labels of the median over frames and seeds; `frames` is the mean number of training
-        frames.
+        over labels of the mean over frames and seeds, as in Figure 6 and Table 1; `frames` is the
+        mean number of training frames.
     """
     keys = ["view", "arm", "unit", "dose"]
-    chambers = scores.groupby([*keys, "patient_id", "label"], sort=True)[metric].median()
+    chambers = scores.groupby([*keys, "patient_id", "label"], sort=True)[metric].mean()
     patients = chambers.groupby([*keys, "patient_id"], sort=True).mean()
     summary = patients.groupby(keys, sort=True).agg(
         score="median", low=lambda x: x.quantile(0.25), high=lambda x: x.quantile(0.75)
