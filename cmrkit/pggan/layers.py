@@ -36,25 +36,25 @@ def pixel_norm(x, eps=1e-8):
     return x * torch.rsqrt(mean_square + eps).to(x.dtype)
 
 
-def minibatch_stddev(x, group=GROUP):
+def minibatch_stddev(x):
     """Append one map that tells how much the samples of a group differ.
 
-    Groups are neighbours in the batch: samples 0 to 3, 4 to 7, ... so that real and generated
-    frames can share one batch without sharing a group.
+    Groups of four are neighbours in the batch: samples 0 to 3, 4 to 7, ... so that real and
+    generated frames can share one batch without sharing a group.
 
     Args:
-        x: [N, W, R, R]; N a multiple of `group`, or smaller than it.
+        x: [N, W, R, R]; N a multiple of four, or smaller.
 
     Returns:
         [N, W + 1, R, R]: the standard deviation over the group, averaged over features and pixels.
 
     Raises:
-        ValueError: N is not a multiple of the group.
+        ValueError: N is neither.
 
     Source: Karras et al. 2018, section 3; group of 4 and epsilon as in the published code.
     """
     n, w, r, _ = x.shape
-    group = min(group, n)
+    group = min(GROUP, n)
     if n % group:
         raise ValueError(f"batch: {n} is not a multiple of the group of {group}")
     y = full(x).reshape(n // group, group, w, r, r)  # [M, G, W, R, R]
