@@ -1,6 +1,7 @@
 """Layers against hand calculations."""
 
 import math
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -48,7 +49,7 @@ def test_minibatch_stddev_averages_over_features_and_pixels():
 
 
 def test_minibatch_stddev_refuses_a_ragged_batch():
-    with pytest.raises(ValueError, match=r"batch: 6 .*group of 4"):
+    with pytest.raises(ValueError, match="batch: 6 is not a multiple of 4; give 4"):
         layers.minibatch_stddev(torch.zeros(6, 1, 4, 4))
 
 
@@ -104,7 +105,7 @@ def test_a_kernel_that_lies_channels_last_is_the_same(kind):
         out.square().sum().backward()
         assert layer.weight.grad.stride() == layer.weight.stride()  # Adam reads them side by side
         found.append((out.detach(), layer.weight.grad.clone()))
-    assert layer.scaled(x.dtype)[0].is_contiguous(memory_format=torch.channels_last)
+    assert layer.scaled(x.dtype).is_contiguous(memory_format=torch.channels_last)
     for first, second in zip(*found, strict=True):
         assert torch.allclose(first, second)
 
@@ -124,3 +125,16 @@ def test_rising_activation_sums_in_float32():
 def test_rising_activation_has_the_right_derivative():
     x = torch.randn(2, 5, 2, 2, generator=generator_of_seed(), dtype=torch.float64)
     assert torch.autograd.gradcheck(layers.rising, (x.requires_grad_(),))
+
+
+@pytest.mark.parametrize("capability", [(9, 0), (7, 5)])
+def test_a_gpu_whose_kernels_cannot_be_compiled_goes_the_plain_way(capability, monkeypatch):
+    def without_compiler(x, bias, leak):
+        raise RuntimeError("Failed to find C compiler")
+
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(torch, "zeros", lambda *shape, device: None)  # there need be no GPU
+    monkeypatch.setattr(layers, "FUSED", {layers.leaky: without_compiler})
+    told = pytest.warns(UserWarning, match=r"find C compiler\).*give it a C compiler")
+    with told if capability >= (8, 0) else nullcontext():
+        assert not layers._fuses.__wrapped__(torch.device("cuda", 0))

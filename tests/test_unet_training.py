@@ -1,29 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from unet_discs import discs, train_on_discs
 
 from cmrkit.unet import training
 from cmrkit.unet.evaluation import mean_dice, segment
-from cmrkit.unet.training import _batches, train_unet
-
-SHORT = {"steps": 3, "batch": 4, "seed": 1, "width": 4}
-
-
-def _discs(count, seed=0, side=32):
-    """Bright discs of label 1 with a grey ring of label 2 around, on noise."""
-    rng = np.random.default_rng(seed)
-    rows, columns = np.mgrid[:side, :side]
-    images = rng.integers(0, 60, (count, side, side), dtype=np.uint8)
-    masks = np.zeros_like(images)
-    for image, mask in zip(images, masks, strict=True):
-        distance = np.hypot(rows - rng.uniform(13, 19), columns - rng.uniform(13, 19))
-        mask[distance < 9], mask[distance < 6] = 2, 1
-        image += np.array([0, 180, 90], np.uint8)[mask]
-    return images, masks, [[1, 2]] * count
-
-
-def _train(*, labels=(1, 2), data=None, **changes):
-    return train_unet(*(data or _discs(12)), list(labels), **{**SHORT, **changes})
+from cmrkit.unet.training import _batches
 
 
 def _weights(model):
@@ -31,26 +13,26 @@ def _weights(model):
 
 
 def test_it_learns_discs_and_rings():
-    model = _train(steps=60, batch=8, width=8)
-    images, masks, present = _discs(10, seed=9)
+    model = train_on_discs(steps=60, batch=8, width=8)
+    images, masks, present = discs(10, seed=9)
     assert mean_dice(model, images, masks, present) > 0.85
     assert set(np.unique(segment(model, images))) == {0, 1, 2}
 
 
 def test_the_same_seed_gives_the_same_bytes_and_leaves_the_global_random_state_alone():
     before = torch.get_rng_state()
-    first, again, other = _train(), _train(), _train(seed=2)
+    first, again, other = train_on_discs(), train_on_discs(), train_on_discs(seed=2)
     assert torch.equal(_weights(first), _weights(again))
     assert not torch.equal(_weights(first), _weights(other))
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_label_is_learnt_from_the_frames_that_annotate_it():
-    images, masks, _ = _discs(24)
+    images, masks, _ = discs(24)
     present = [[1, 2], [1]] * 12
     masks[1::2][masks[1::2] == 2] = 0  # half of the frames show the ring and do not annotate it
-    model = _train(data=(images, masks, present), steps=80, batch=8, width=8)
-    assert mean_dice(model, *_discs(10, seed=9)) > 0.85
+    model = train_on_discs(data=(images, masks, present), steps=80, batch=8, width=8)
+    assert mean_dice(model, *discs(10, seed=9)) > 0.85
 
 
 def test_every_frame_is_shown_once_before_one_is_shown_again():
@@ -66,7 +48,7 @@ def test_a_batch_may_be_larger_than_the_cohort():
 
 def test_ticks_tell_step_loss_rate_and_speed():
     ticks = []
-    _train(steps=40, on_tick=ticks.append)
+    train_on_discs(steps=40, on_tick=ticks.append)
     assert [tick["step"] for tick in ticks] == list(range(2, 41, 2))
     assert ticks[-1]["loss"] < ticks[0]["loss"]
     assert ticks[-1]["learning_rate"] < ticks[5]["learning_rate"]
@@ -82,7 +64,7 @@ def test_the_best_weights_on_validation_patients_are_kept(monkeypatch):
 
     monkeypatch.setattr(training, "mean_dice", scripted)
     ticks = []
-    model = _train(steps=10, validation=_discs(6, seed=5), on_tick=ticks.append)
+    model = train_on_discs(steps=10, validation=discs(6, seed=5), on_tick=ticks.append)
     told = [tick["validation_dice"] for tick in ticks if "validation_dice" in tick]
     assert told == [0.5, 0.9, 0.7, 0.9, 0.1]  # of the second half
     assert torch.equal(_weights(model), seen[1])  # the first of equals
@@ -90,8 +72,8 @@ def test_the_best_weights_on_validation_patients_are_kept(monkeypatch):
 
 
 def test_validation_dice_is_that_of_the_weights_that_are_kept():
-    ticks, validation = [], _discs(6, seed=5)
-    model = _train(steps=30, validation=validation, on_tick=ticks.append)
+    ticks, validation = [], discs(6, seed=5)
+    model = train_on_discs(steps=30, validation=validation, on_tick=ticks.append)
     best = max(tick.get("validation_dice", 0) for tick in ticks)
     assert mean_dice(model, *validation) == pytest.approx(best)
 
@@ -103,11 +85,11 @@ def test_validation_dice_is_that_of_the_weights_that_are_kept():
         ({"batch": 0}, "batch: 0"),
         ({"labels": (1, 9)}, "labels"),
         ({"labels": (1, 5)}, r"labels: \[5\] annotated in no frame"),
-        ({"data": _discs(2, side=24)}, "must divide by 16"),
+        ({"data": discs(2, side=24)}, "must divide by 16"),
         ({"data": (np.zeros((0, 32, 32), np.uint8),) * 2 + ([],)}, "give n > 0 pairs"),
-        ({"data": (np.zeros((2, 32, 32)), *_discs(2)[1:])}, "images: float64"),
+        ({"data": (np.zeros((2, 32, 32)), *discs(2)[1:])}, "images: float64"),
     ],
 )
 def test_input_that_cannot_train_is_refused(changes, message):
     with pytest.raises(ValueError, match=message):
-        _train(**changes)
+        train_on_discs(**changes)

@@ -19,12 +19,12 @@ TILE = 4096  # values that a program holds at a time
 PROGRAMS = 1024  # of a backward pass: several for each multiprocessor of any card so far
 
 
-class _Leaky(torch.autograd.Function):
+class _BiasLeaky(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, bias, leak):
         x, y, pixels, tile = _prepare(x)
         programs = triton.cdiv(pixels, tile["PIXELS"])
-        _leaky_forward[(programs,)](x, bias, y, pixels, LEAK=leak, **tile)
+        _launch(_leaky_forward, programs, x, bias, y, pixels, LEAK=leak, **tile)
         ctx.save_for_backward(y)
         ctx.leak = leak
         return y
@@ -37,13 +37,13 @@ class _Leaky(torch.autograd.Function):
         return _gradients(_leaky_backward, grad, (y,), ctx)
 
 
-class _LeakyPixelNorm(torch.autograd.Function):
+class _BiasLeakyPixelNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, bias, leak):
         x, y, pixels, tile = _prepare(x)
         inverse = torch.empty(pixels, device=x.device)  # what a pixel is multiplied by
         programs = triton.cdiv(pixels, tile["PIXELS"])
-        _rising_forward[(programs,)](x, bias, y, inverse, pixels, LEAK=leak, **tile)
+        _launch(_rising_forward, programs, x, bias, y, inverse, pixels, LEAK=leak, **tile)
         ctx.save_for_backward(y, inverse)
         ctx.leak = leak
         return y
@@ -58,19 +58,19 @@ def leaky(x, bias, leak):
     """As `layers.leaky` of x + bias; its derivative, too, is a constant of its output.
 
     Args:
-        x: [N, W, R, R].
+        x: [N, W, R, R], bfloat16 or float32.
         bias: [W] float32.
         leak: slope below 0.
 
     Returns:
         [N, W, R, R] of the type of x, channels last.
     """
-    return _Leaky.apply(x, bias, leak)
+    return _BiasLeaky.apply(x, bias, leak)
 
 
 def rising(x, bias, leak):
     """As `layers.rising` of x + bias; arguments and result as for `leaky`."""
-    return _LeakyPixelNorm.apply(x, bias, leak)
+    return _BiasLeakyPixelNorm.apply(x, bias, leak)
 
 
 def _prepare(x):
@@ -88,10 +88,15 @@ def _gradients(kernel, grad, saved, ctx):
     programs = min(PROGRAMS, triton.cdiv(pixels, tile["PIXELS"]))
     sums = torch.empty(programs, tile["MAPS"], device=grad.device)
     with_bias = ctx.needs_input_grad[1]
-    kernel[(programs,)](
-        grad, *saved, by_x, sums, pixels, LEAK=ctx.leak, WITH_BIAS=with_bias, **tile
-    )
+    tile |= {"LEAK": ctx.leak, "WITH_BIAS": with_bias}
+    _launch(kernel, programs, grad, *saved, by_x, sums, pixels, **tile)
     return by_x, sums.sum(0) if with_bias else None, None
+
+
+def _launch(kernel, programs, x, *others, **constants):
+    """Run a kernel where x lies; Triton itself would take the current device."""
+    with torch.cuda.device_of(x):
+        kernel[(programs,)](x, *others, **constants)
 
 
 @triton.jit

@@ -4,8 +4,8 @@ Shapes: N frames, C channels, W feature maps, R pixels a side.
 """
 
 import math
+import warnings
 from functools import cache
-from importlib.util import find_spec
 
 import torch
 import torch.nn.functional as F
@@ -56,7 +56,7 @@ def minibatch_stddev(x):
     n, w, r, _ = x.shape
     group = min(GROUP, n)
     if n % group:
-        raise ValueError(f"batch: {n} is not a multiple of the group of {group}")
+        raise ValueError(f"batch: {n} is not a multiple of {group}; give {n - n % group}")
     y = full(x).reshape(n // group, group, w, r, r)  # [M, G, W, R, R]
     y = y - y.mean(dim=1, keepdim=True)
     y = (y.square().mean(dim=1) + 1e-8).sqrt()  # [M, W, R, R]
@@ -104,15 +104,15 @@ class EqualizedLayer(nn.Module):
 
     def forward(self, x, activation=None):
         """Weights, bias, then `leaky` or `rising`, if any: the last two in one pass on a GPU."""
-        weight, bias = self.scaled(x.dtype)
+        weight = self.scaled(x.dtype)
         if activation in FUSED and x.ndim == 4 and _fuses(x.device):
             return FUSED[activation](self.weigh(x, weight, None), self.bias, LEAK)
-        x = self.weigh(x, weight, bias)
+        x = self.weigh(x, weight, self.bias.to(x.dtype))
         return activation(x) if activation else x
 
     def scaled(self, dtype):
-        """Weight and bias at work, in the type of the input."""
-        return (self.weight * self.scale).to(dtype), self.bias.to(dtype)
+        """Weight at work, in the type of the input."""
+        return (self.weight * self.scale).to(dtype)
 
 
 class Dense(EqualizedLayer):
@@ -145,7 +145,7 @@ class BoxedConv(EqualizedLayer):
         self.register_buffer("box", self.scale * torch.kron(shifts, shifts), persistent=False)
 
     def scaled(self, dtype):
-        """Kernel [A, B, 4, 4] and bias at work: the scaled 3 x 3 kernel summed over four shifts."""
+        """Kernel [A, B, 4, 4] at work: the scaled 3 x 3 kernel summed over four shifts."""
         a, b = self.weight.shape[:2]
         if not self.weight.is_contiguous():  # channels last: [A, 16, B] in memory, so made as that
             maps = self.weight.permute(0, 2, 3, 1).reshape(a, 9, b)
@@ -153,7 +153,7 @@ class BoxedConv(EqualizedLayer):
             kernel = kernel.reshape(a, 4, 4, b).permute(0, 3, 1, 2)
         else:
             kernel = (self.weight.reshape(a * b, 9) @ self.box).reshape(a, b, 4, 4)
-        return kernel.to(dtype), self.bias.to(dtype)
+        return kernel.to(dtype)
 
 
 class UpConv(BoxedConv):
@@ -236,14 +236,30 @@ class _LeakyPixelNorm(torch.autograd.Function):
 rising = _LeakyPixelNorm.apply  # the generator's activation: [N, W, R, R] to the same
 
 
-@cache
-def _fuses(device):
-    """Whether a device runs Triton's kernels: GPUs from compute capability 7.0 (Volta) on."""
-    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0)
-
-
-FUSED = {}
-if find_spec("triton"):  # comes with PyTorch for CUDA, though not on Windows
-    from cmrkit.pggan import fused
+try:
+    from cmrkit.pggan import (
+        fused,
+    )  # needs Triton, which comes with PyTorch for CUDA, but on Windows
 
     FUSED = {leaky: fused.leaky, rising: fused.rising}
+except ImportError:
+    FUSED = {}
+
+
+@cache
+def _fuses(device):
+    """Whether a device runs `fused`: GPUs that Triton supports, where it can compile.
+
+    Triton compiles at the first use, also a little C; a machine without a compiler goes on in
+    PyTorch's passes.
+    """
+    if device.type != "cuda" or torch.cuda.get_device_capability(device) < (8, 0):
+        return False
+    x, bias = torch.zeros(1, 8, 1, 1, device=device), torch.zeros(8, device=device)
+    try:
+        FUSED[leaky](x, bias, LEAK)
+    except Exception as error:  # of the compiler, the linker, the file system or the driver
+        remedy = "for speed give it a C compiler, Python's headers and a writable TRITON_HOME"
+        warnings.warn(f"Triton compiles no kernel here ({error}); {remedy}", stacklevel=2)
+        return False
+    return True

@@ -93,7 +93,7 @@ def sample(generator, seed, indices, views, truncation=1.0):
         truncation: as in `Generator.start`; 1 for all the variety there is.
 
     Returns:
-        images: [n, R, R] uint8.
+        images: [n, R, R] uint8; from a GPU in pinned memory, so ask it for some thousand at a time.
         masks: [n, R, R] uint8, label numbers of the recipe.
 
     Raises:

@@ -28,6 +28,7 @@ def distance(ours, theirs):
     return ((ours.cpu().double() - theirs).norm() / theirs.norm()).item()
 
 
+# bfloat16 rounds the kept output; of the few pixels of the smallest shape 6e-3 was seen.
 @pytest.mark.parametrize(("dtype", "rounding"), [(torch.float32, 1e-6), (torch.bfloat16, 1e-2)])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("name", ["leaky", "rising"])

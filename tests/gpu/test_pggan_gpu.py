@@ -70,7 +70,7 @@ def test_forward_and_gradients_agree_with_the_cpu(alpha):
     view, mix = torch.tensor([0, 1] * 4), torch.rand(8, generator=rng)
     found = []
     for device in ("cpu", "cuda"):
-        g, d = g.to(device), d.to(device)
+        g, d = (network.on(torch.device(device)) for network in (g, d))
         inputs = [x.to(device) for x in (z, real, view, mix)]
         fake = g(inputs[0], inputs[2], 16, alpha)
         score = d(fake, inputs[2], alpha)
