@@ -236,10 +236,8 @@ class _LeakyPixelNorm(torch.autograd.Function):
 rising = _LeakyPixelNorm.apply  # the generator's activation: [N, W, R, R] to the same
 
 
-try:
-    from cmrkit.pggan import (
-        fused,
-    )  # needs Triton, which comes with PyTorch for CUDA, but on Windows
+try:  # needs Triton, which comes with PyTorch for CUDA, though not on Windows
+    from cmrkit.pggan import fused
 
     FUSED = {leaky: fused.leaky, rising: fused.rising}
 except ImportError:
