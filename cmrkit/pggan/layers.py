@@ -208,7 +208,7 @@ leaky = _Leaky.apply  # the discriminator's activation; overwrites its input
 
 
 class _LeakyPixelNorm(torch.autograd.Function):
-    """Leaky ReLU and pixel norm with their derivative written out.
+    """Leaky ReLU and pixel norm in place, with their derivative written out.
 
     The output keeps the sign of the input, so it is all that the derivative needs: a third of the
     memory traffic of the two recorded one by one. The generator is never differentiated twice.
@@ -216,7 +216,8 @@ class _LeakyPixelNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x):
-        y = F.leaky_relu(x, LEAK)
+        ctx.mark_dirty(x)
+        y = F.leaky_relu_(x, LEAK)
         # Summed in float32 and rounded to the type of y; to ask for a float32 norm copies all of y.
         norm = full(torch.linalg.vector_norm(y, dim=1, keepdim=True))  # [N, 1, R, R]
         inverse = torch.rsqrt(norm.square() / y.shape[1] + 1e-8).to(y.dtype)
@@ -233,7 +234,7 @@ class _LeakyPixelNorm(torch.autograd.Function):
         return torch.ops.aten.leaky_relu_backward(grad, y, LEAK, True)
 
 
-rising = _LeakyPixelNorm.apply  # the generator's activation: [N, W, R, R] to the same
+rising = _LeakyPixelNorm.apply  # the generator's activation, [N, W, R, R]; overwrites its input
 
 
 try:  # needs Triton, which comes with PyTorch for CUDA, though not on Windows
