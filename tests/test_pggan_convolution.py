@@ -16,11 +16,10 @@ def given(kernel):
 
 
 def as_on_a_gpu(x, weight, bias, stride, padding):
-    def convolve(x, weight, bias):
-        assert all(maps % 8 == 0 for maps in (*weight.shape[:2], len(bias)))
-        return conv2d(x, weight, bias, stride, padding)
-
-    return by_eights(convolve, x, weight, bias)
+    maps = len(weight)
+    x, weight, bias = by_eights(x, weight, bias)
+    assert all(count % 8 == 0 for count in (*weight.shape[:2], len(bias)))
+    return conv2d(x, weight, bias, stride, padding)[:, :maps]
 
 
 OURS = pytest.mark.parametrize("ours", [conv2d, as_on_a_gpu])
@@ -60,7 +59,7 @@ def test_a_penalty_of_its_gradient_has_the_derivatives_of_torch(ours, kernel, st
 def test_by_eights_without_a_bias_is_the_same(n_in, n_out):
     rng = torch.Generator().manual_seed(1)
     x, weight = (torch.randn(s, generator=rng) for s in ((2, n_in, 8, 8), (n_out, n_in, 3, 3)))
-    assert torch.allclose(by_eights(F.conv2d, x, weight, None), F.conv2d(x, weight))
+    assert torch.allclose(F.conv2d(*by_eights(x, weight, None))[:, :n_out], F.conv2d(x, weight))
 
 
 @SHAPES

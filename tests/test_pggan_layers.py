@@ -129,7 +129,7 @@ def test_rising_activation_has_the_right_derivative():
 
 @pytest.mark.parametrize("capability", [(9, 0), (7, 5)])
 def test_a_gpu_whose_kernels_cannot_be_compiled_goes_the_plain_way(capability, monkeypatch):
-    def without_compiler(x, bias, leak):
+    def without_compiler(x, bias):
         raise RuntimeError("Failed to find C compiler")
 
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)

@@ -54,22 +54,22 @@ def conv2d(x, weight, bias, stride=1, padding=0):
         RuntimeError: a backward pass with `create_graph` outside `gradient_of_frames_alone`; the
             gradient by the weights cannot be differentiated again.
     """
+    maps = len(weight)
+    if x.is_cuda:
+        x, weight, bias = by_eights(x, weight, bias)
+    y = _Convolution.apply(x, weight, bias, (stride, stride), (padding, padding))
+    return y if y.shape[1] == maps else y[:, :maps]
 
-    def convolve(x, weight, bias):
-        return _Convolution.apply(x, weight, bias, (stride, stride), (padding, padding))
 
-    return by_eights(convolve, x, weight, bias) if x.is_cuda else convolve(x, weight, bias)
-
-
-def by_eights(convolve, x, weight, bias):
-    """A convolution with maps of zeros, in and out, up to a multiple of 8.
+def by_eights(x, weight, bias):
+    """A convolution's arguments with maps of zeros, in and out, up to a multiple of 8.
 
     A GPU's tensor cores take maps by eights: with the 1 to 6 channels of a frame, and with the 513
     maps that the minibatch standard deviation leaves, cuDNN goes slower ways (2.6 % of a step of
     WGAN-GP at paper size, 256 x 256, on an H200).
 
     Args:
-        convolve: function of x [N, A, R, R], weight [B, A, K, K] and bias [B] or None.
+        x, weight, bias: as for `conv2d`.
     """
     b, a = weight.shape[:2]
     last = torch.channels_last
@@ -77,9 +77,9 @@ def by_eights(convolve, x, weight, bias):
         x = F.pad(x, (0, 0, 0, 0, 0, -a % 8)).contiguous(memory_format=last)
     if a % 8 or b % 8:
         weight = F.pad(weight, (0, 0, 0, 0, 0, -a % 8, 0, -b % 8)).contiguous(memory_format=last)
-    if b % 8 == 0:
-        return convolve(x, weight, bias)
-    return convolve(x, weight, None if bias is None else F.pad(bias, (0, -b % 8)))[:, :b]
+    if b % 8 and bias is not None:
+        bias = F.pad(bias, (0, -b % 8))
+    return x, weight, bias
 
 
 class _Convolution(torch.autograd.Function):

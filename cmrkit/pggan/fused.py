@@ -15,62 +15,66 @@ import triton
 import triton.language as tl
 from torch.autograd.function import once_differentiable
 
+from cmrkit.pggan.recipe import LEAK
+
 TILE = 4096  # values that a program holds at a time
 PROGRAMS = 1024  # of a backward pass: several for each multiprocessor of any card so far
 
 
-class _BiasLeaky(torch.autograd.Function):
+class BiasLeaky(torch.autograd.Function):
+    """As `layers.leaky` of x + bias; its derivative, too, is a constant of its output.
+
+    Takes x [N, W, R, R], bfloat16 or float32, and bias [W] float32; returns the type of x, channels
+    last.
+    """
+
     @staticmethod
-    def forward(ctx, x, bias, leak):
-        x, y, pixels, tile = _prepare(x)
-        programs = triton.cdiv(pixels, tile["PIXELS"])
-        _launch(_leaky_forward, programs, x, bias, y, pixels, LEAK=leak, **tile)
+    def forward(ctx, x, bias):
+        y = _activated(x, bias)
         ctx.save_for_backward(y)
-        ctx.leak = leak
         return y
 
     @staticmethod
     def backward(ctx, grad):
         (y,) = ctx.saved_tensors
         if torch.is_grad_enabled():  # by frames alone: `convolution.gradient_of_frames_alone`
-            return torch.ops.aten.leaky_relu_backward(grad, y.detach(), ctx.leak, True), None, None
-        return _gradients(_leaky_backward, grad, (y,), ctx)
+            return torch.ops.aten.leaky_relu_backward(grad, y.detach(), LEAK, True), None
+        return _gradients(ctx, grad, y)
 
 
-class _BiasLeakyPixelNorm(torch.autograd.Function):
+class BiasLeakyPixelNorm(torch.autograd.Function):
+    """As `layers.rising` of x + bias; takes and returns what `BiasLeaky` does."""
+
     @staticmethod
-    def forward(ctx, x, bias, leak):
-        x, y, pixels, tile = _prepare(x)
-        inverse = torch.empty(pixels, device=x.device)  # what a pixel is multiplied by
-        programs = triton.cdiv(pixels, tile["PIXELS"])
-        _launch(_rising_forward, programs, x, bias, y, inverse, pixels, LEAK=leak, **tile)
+    def forward(ctx, x, bias):
+        n, _, height, width = x.shape
+        inverse = torch.empty(n * height * width, device=x.device)  # what a pixel is multiplied by
+        y = _activated(x, bias, inverse)
         ctx.save_for_backward(y, inverse)
-        ctx.leak = leak
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
-        return _gradients(_rising_backward, grad, ctx.saved_tensors, ctx)
+        return _gradients(ctx, grad, *ctx.saved_tensors)
 
 
-def leaky(x, bias, leak):
-    """As `layers.leaky` of x + bias; its derivative, too, is a constant of its output.
-
-    Args:
-        x: [N, W, R, R], bfloat16 or float32.
-        bias: [W] float32.
-        leak: slope below 0.
-
-    Returns:
-        [N, W, R, R] of the type of x, channels last.
-    """
-    return _BiasLeaky.apply(x, bias, leak)
+def _activated(x, bias, inverse=None):
+    """Leaky ReLU of x + bias; with room for `inverse`, [P] float32, pixel norm too."""
+    x, y, pixels, tile = _prepare(x)
+    _launch(_forward, triton.cdiv(pixels, tile["PIXELS"]), tile, x, bias, inverse, y, pixels)
+    return y
 
 
-def rising(x, bias, leak):
-    """As `layers.rising` of x + bias; arguments and result as for `leaky`."""
-    return _BiasLeakyPixelNorm.apply(x, bias, leak)
+def _gradients(ctx, grad, y, inverse=None):
+    """By x and, where it is needed, by the bias."""
+    grad, by_x, pixels, tile = _prepare(grad)
+    programs = min(PROGRAMS, triton.cdiv(pixels, tile["PIXELS"]))
+    sums = None
+    if ctx.needs_input_grad[1]:
+        sums = torch.empty(programs, tile["MAPS"], device=grad.device)
+    _launch(_backward, programs, tile, grad, y, inverse, by_x, sums, pixels)
+    return by_x, None if sums is None else sums.sum(0)
 
 
 def _prepare(x):
@@ -82,21 +86,10 @@ def _prepare(x):
     return x, torch.empty_like(x), n * height * width, tile
 
 
-def _gradients(kernel, grad, saved, ctx):
-    """By x and, where it is needed, by the bias; none by the slope."""
-    grad, by_x, pixels, tile = _prepare(grad)
-    programs = min(PROGRAMS, triton.cdiv(pixels, tile["PIXELS"]))
-    sums = torch.empty(programs, tile["MAPS"], device=grad.device)
-    with_bias = ctx.needs_input_grad[1]
-    tile |= {"LEAK": ctx.leak, "WITH_BIAS": with_bias}
-    _launch(kernel, programs, grad, *saved, by_x, sums, pixels, **tile)
-    return by_x, sums.sum(0) if with_bias else None, None
-
-
-def _launch(kernel, programs, x, *others, **constants):
+def _launch(kernel, programs, tile, x, *others):
     """Run a kernel where x lies; Triton itself would take the current device."""
     with torch.cuda.device_of(x):
-        kernel[(programs,)](x, *others, **constants)
+        kernel[(programs,)](x, *others, SLOPE=LEAK, **tile)
 
 
 @triton.jit
@@ -110,69 +103,44 @@ def _tile(number, pixels, MAPS: tl.constexpr, WIDTH: tl.constexpr, PIXELS: tl.co
 
 
 @triton.jit
-def _bent(x, bias, place, inside, MAPS: tl.constexpr, WIDTH: tl.constexpr, LEAK: tl.constexpr):
+def _bent(x, bias, place, inside, MAPS: tl.constexpr, WIDTH: tl.constexpr, SLOPE: tl.constexpr):
     column = tl.arange(0, WIDTH)
     y = tl.load(x + place, inside, 0.0).to(tl.float32)
     y += tl.load(bias + column, column < MAPS, 0.0)[None, :]
-    return tl.where(y > 0, y, y * LEAK)
+    return tl.where(y > 0, y, y * SLOPE)
 
 
 @triton.jit
-def _leaky_forward(
-    x, bias, y, pixels,
-    MAPS: tl.constexpr, WIDTH: tl.constexpr, PIXELS: tl.constexpr, LEAK: tl.constexpr,
-):  # fmt: skip
-    _, place, _, inside = _tile(tl.program_id(0), pixels, MAPS, WIDTH, PIXELS)
-    tl.store(y + place, _bent(x, bias, place, inside, MAPS, WIDTH, LEAK), inside)
-
-
-@triton.jit
-def _rising_forward(
-    x, bias, y, inverse, pixels,
-    MAPS: tl.constexpr, WIDTH: tl.constexpr, PIXELS: tl.constexpr, LEAK: tl.constexpr,
+def _forward(
+    x, bias, inverse, y, pixels,
+    MAPS: tl.constexpr, WIDTH: tl.constexpr, PIXELS: tl.constexpr, SLOPE: tl.constexpr,
 ):  # fmt: skip
     pixel, place, within, inside = _tile(tl.program_id(0), pixels, MAPS, WIDTH, PIXELS)
-    bent = tl.where(inside, _bent(x, bias, place, inside, MAPS, WIDTH, LEAK), 0.0)
-    factor = 1 / tl.sqrt(tl.sum(bent * bent, 1) / MAPS + 1e-8)
-    tl.store(y + place, bent * factor[:, None], inside)
-    tl.store(inverse + pixel, factor, within)
+    out = _bent(x, bias, place, inside, MAPS, WIDTH, SLOPE)
+    if inverse is not None:
+        out = tl.where(inside, out, 0.0)
+        factor = 1 / tl.sqrt(tl.sum(out * out, 1) / MAPS + 1e-8)
+        out *= factor[:, None]
+        tl.store(inverse + pixel, factor, within)
+    tl.store(y + place, out, inside)
 
 
 @triton.jit
-def _leaky_backward(
-    grad, y, by_x, sums, pixels,
-    MAPS: tl.constexpr, WIDTH: tl.constexpr, PIXELS: tl.constexpr, LEAK: tl.constexpr,
-    WITH_BIAS: tl.constexpr,
-):  # fmt: skip
-    total = tl.zeros([PIXELS, WIDTH], tl.float32)
-    for number in range(tl.program_id(0), tl.cdiv(pixels, PIXELS), tl.num_programs(0)):
-        _, place, _, inside = _tile(number, pixels, MAPS, WIDTH, PIXELS)
-        g = tl.load(grad + place, inside, 0.0).to(tl.float32)
-        out = tl.load(y + place, inside, 0.0).to(tl.float32)
-        g = tl.where(out > 0, g, g * LEAK)
-        tl.store(by_x + place, g, inside)
-        total += g
-    if WITH_BIAS:
-        column = tl.arange(0, WIDTH)
-        tl.store(sums + tl.program_id(0) * MAPS + column, tl.sum(total, 0), column < MAPS)
-
-
-@triton.jit
-def _rising_backward(
+def _backward(
     grad, y, inverse, by_x, sums, pixels,
-    MAPS: tl.constexpr, WIDTH: tl.constexpr, PIXELS: tl.constexpr, LEAK: tl.constexpr,
-    WITH_BIAS: tl.constexpr,
+    MAPS: tl.constexpr, WIDTH: tl.constexpr, PIXELS: tl.constexpr, SLOPE: tl.constexpr,
 ):  # fmt: skip
     total = tl.zeros([PIXELS, WIDTH], tl.float32)
     for number in range(tl.program_id(0), tl.cdiv(pixels, PIXELS), tl.num_programs(0)):
         pixel, place, within, inside = _tile(number, pixels, MAPS, WIDTH, PIXELS)
         g = tl.load(grad + place, inside, 0.0).to(tl.float32)
         out = tl.load(y + place, inside, 0.0).to(tl.float32)
-        along = tl.sum(g * out, 1) / MAPS
-        g = (g - out * along[:, None]) * tl.load(inverse + pixel, within, 0.0)[:, None]
-        g = tl.where(out > 0, g, g * LEAK)
+        if inverse is not None:
+            along = tl.sum(g * out, 1) / MAPS
+            g = (g - out * along[:, None]) * tl.load(inverse + pixel, within, 0.0)[:, None]
+        g = tl.where(out > 0, g, g * SLOPE)
         tl.store(by_x + place, g, inside)
         total += g
-    if WITH_BIAS:
+    if sums is not None:
         column = tl.arange(0, WIDTH)
         tl.store(sums + tl.program_id(0) * MAPS + column, tl.sum(total, 0), column < MAPS)

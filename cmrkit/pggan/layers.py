@@ -13,9 +13,8 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 
 from cmrkit.pggan.convolution import conv2d
-from cmrkit.pggan.recipe import GROUP
+from cmrkit.pggan.recipe import GROUP, LEAK
 
-LEAK = 0.2
 GAIN = math.sqrt(2)  # He et al. 2015, for layers followed by a leaky ReLU
 
 
@@ -106,7 +105,7 @@ class EqualizedLayer(nn.Module):
         """Weights, bias, then `leaky` or `rising`, if any: the last two in one pass on a GPU."""
         weight = self.scaled(x.dtype)
         if activation in FUSED and x.ndim == 4 and _fuses(x.device):
-            return FUSED[activation](self.weigh(x, weight, None), self.bias, LEAK)
+            return FUSED[activation](self.weigh(x, weight, None), self.bias)
         x = self.weigh(x, weight, self.bias.to(x.dtype))
         return activation(x) if activation else x
 
@@ -240,7 +239,7 @@ rising = _LeakyPixelNorm.apply  # the generator's activation, [N, W, R, R]; over
 try:  # needs Triton, which comes with PyTorch for CUDA, though not on Windows
     from cmrkit.pggan import fused
 
-    FUSED = {leaky: fused.leaky, rising: fused.rising}
+    FUSED = {leaky: fused.BiasLeaky.apply, rising: fused.BiasLeakyPixelNorm.apply}
 except ImportError:
     FUSED = {}
 
@@ -256,7 +255,7 @@ def _fuses(device):
         return False
     x, bias = torch.zeros(1, 8, 1, 1, device=device), torch.zeros(8, device=device)
     try:
-        FUSED[leaky](x, bias, LEAK)
+        FUSED[leaky](x, bias)
     except Exception as error:  # of the compiler, the linker, the file system or the driver
         remedy = "for speed give it a C compiler, Python's headers and a writable TRITON_HOME"
         warnings.warn(f"Triton compiles no kernel here ({error}); {remedy}", stacklevel=2)

@@ -13,6 +13,7 @@ from cmrkit.pggan.files import written_whole
 LOSSES = ("wgan-gp", "ns-r1")
 PRECISIONS = ("auto", "bf16", "fp32")
 GROUP = 4  # samples a minibatch standard deviation
+LEAK = 0.2  # slope of the leaky ReLU below 0
 
 
 @dataclass(frozen=True)
