@@ -161,14 +161,14 @@ def decode(frames, allowed):
     """
     frames = frames.contiguous()  # one map after the other: the loop below reads map by map
     image = frames[:, 0].add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
+    double = frames[:, 1:].add(1).clamp_(0, 2).mul_(allowed[:, :, None, None])  # twice the shares
     label = torch.zeros_like(image)
     largest, second = torch.zeros_like(frames[:, 0]), torch.zeros_like(frames[:, 0])
-    for k in range(1, frames.shape[1]):
-        share = frames[:, k].add(1).div_(2).clamp_(0, 1).mul_(allowed[:, k - 1, None, None])
-        label.masked_fill_(share > largest, k)
+    for k, share in enumerate(double.unbind(1), 1):
+        label = torch.maximum(label, (share > largest).to(torch.uint8).mul_(k))
         torch.maximum(second, torch.minimum(largest, share), out=second)
         torch.maximum(largest, share, out=largest)
-    return image, label.masked_fill_(1 - largest - second >= largest, 0)
+    return image, label.mul_(largest > 2 - largest - second)
 
 
 @dataclass(frozen=True)
