@@ -1,6 +1,7 @@
-"""Memory of the process: freed pages are kept for the next step."""
+"""Memory of the process: freed pages are kept for the next step, and the peak is told."""
 
 import ctypes
+import resource
 import sys
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # names of glibc's mallopt
@@ -21,3 +22,9 @@ def keep_freed_memory():
         return
     mallopt(_MMAP_THRESHOLD, _LARGE)
     mallopt(_TRIM_THRESHOLD, _LARGE)
+
+
+def peak_memory():
+    """Most memory that this process has held so far, GiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**30 if sys.platform == "darwin" else 2**20)  # macOS counts bytes, others KiB

@@ -1,12 +1,12 @@
 """What a training leaves after each tick: statistics, grid, realism, checkpoint; or a stop."""
 
-import resource
 import time
 
 import torch
 
 from cmrkit.pggan import growth, stability, watch
 from cmrkit.pggan.lines import append_lines
+from cmrkit.pggan.memory import peak_memory
 
 REALISM_EVERY = 5  # ticks from one realism measurement to the next at the finished resolution
 
@@ -73,7 +73,7 @@ class Record:
         if device.type == "cuda":
             memory = torch.cuda.max_memory_allocated(device) / 2**30
         else:
-            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+            memory = peak_memory()
         return {
             "tick": before["tick"] + 1,
             "kimg": end / 1000,
