@@ -2,6 +2,7 @@
 
 import hashlib
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -161,7 +162,7 @@ def test_frames_are_the_same_whatever_the_number_of_processes():
     source = cohort(views=("sax",), phases=2)
     jobs = [(source, f"sim-{number:04d}") for number in range(1, 5)]
     alone = [digest(job) for job in jobs]
-    with ProcessPoolExecutor(2) as pool:
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:  # a fork beside threads may hang
         together = list(pool.map(digest, jobs))
     assert alone == together
     assert len(set(alone)) == len(alone)
