@@ -6,10 +6,10 @@ import yaml
 from cmrkit.paths import REPOSITORY
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-LOCKED = {
+LOCKED = [
     line.split("==")[0] for line in (REPOSITORY / "constraints.txt").read_text().splitlines()
     if "==" in line
-}  # fmt: skip
+]  # fmt: skip
 
 
 def test_conda_door_only_installs_this_project_with_its_locks():
@@ -22,4 +22,8 @@ def test_conda_door_only_installs_this_project_with_its_locks():
 def test_every_dependency_has_a_locked_version():
     wanted = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]
     names = {re.match(r"[\w.-]+", line).group().lower() for line in wanted}
-    assert names <= LOCKED, names - LOCKED
+    assert names <= set(LOCKED), names - set(LOCKED)
+
+
+def test_every_python_gets_the_versions_that_were_tested():
+    assert len(LOCKED) == len(set(LOCKED)), "a package is locked twice: --fork-strategy fewest"
