@@ -200,7 +200,7 @@ class TrainingSection(Views):
     )
     train_kimg: float = key(
         50.0, "training length of the quick recipe; the paper recipe has its own", "kimg",
-        "Choice: about 6 minutes on 2 cores with AVX-512", gt=0,
+        "Choice: 6 to 13 minutes on 2 cores with AVX-512", gt=0,
     )  # fmt: skip
     processes: int = key(1, "processes that train together (one a GPU)", "processes", ge=1, le=64)
 
