@@ -10,7 +10,6 @@ for the nearest patients on pixels, 3.4 for the distance at the best shift, 0.8 
 """
 
 import argparse
-import resource
 import time
 
 import numpy as np
@@ -20,6 +19,7 @@ from bench_pggan import machine
 from cmrkit.audit.embedding import Embedding, _networks
 from cmrkit.audit.memorisation import CANDIDATES
 from cmrkit.audit.search import FINE_SIDE, aligned_distance, nearest_codes, nearest_in_groups
+from cmrkit.pggan.memory import peak_memory
 
 PATIENT_FRAMES = 25
 
@@ -67,8 +67,7 @@ def main():
         minutes = (time.perf_counter() - start) * times / 60
         total += minutes
         print(f"| {name} | {minutes:.1f} |", flush=True)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"| together | {total:.1f} |\n\nlargest memory {memory:.1f} GB")
+    print(f"| together | {total:.1f} |\n\nlargest memory {peak_memory():.1f} GB")
 
 
 if __name__ == "__main__":

@@ -75,8 +75,11 @@ def main():
     print("| resolution | widths | frames | network alone | to files | ratio | 100,000 frames |")
     print("|---|---|---|---|---|---|---|")
     plain = recipe.paper(VIEWS, LABELS, given.resolution).widths
-    falling = tuple(given.width * width // plain[0] for width in plain)
-    for widths in (falling, (given.width,) * len(plain)) if given.width else (plain,):
+    widest = given.width or plain[0]
+    shapes = [tuple(widest * width // plain[0] for width in plain)]
+    if given.width:
+        shapes.append((widest,) * len(plain))
+    for widths in shapes:
         forward, whole = rates(widths, given)
         print(f"| {given.resolution} | {widths[0]} to {widths[-1]} | {given.frames} "
               f"| {forward:.0f} | {whole:.0f} | {whole / forward:.2f} "
